@@ -1,0 +1,110 @@
+"""The words of a grading, as types. design words: verdict, outcome, status, score, provenance. No I/O here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sandbox.limits import Limits, Usage
+
+
+class Outcome(StrEnum):
+    """How one test ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
+    CRASHED = "crashed"
+    SKIPPED = "skipped"
+
+
+class Verdict(StrEnum):
+    """How a grading that ran to its end turned out."""
+
+    PASSED = "passed"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    ERROR = "error"  # the solution could not be loaded
+    TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    CRASHED = "crashed"
+
+
+class Status(StrEnum):
+    """Where a grading stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAULT = "fault"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One line of the score table. ``message`` is plain text, empty for a passed test."""
+
+    __test__ = False  # not a test, whatever pytest thinks of the name
+
+    id: str
+    title: str
+    outcome: Outcome
+    points: float
+    max_points: float
+    message: str = ""
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a grading is made from. The five that name it: exercise, image, submission (digests), seed and limits."""
+
+    files: Mapping[str, bytes]  # relative POSIX path -> content; has "solution.py"
+    submission_digest: str
+    seed: int  # 0 <= seed < 2**63, secret to the grading
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a grading that ended says. ``to_json`` is the object that `grader grade --json` prints."""
+
+    exercise: str
+    status: Status
+    verdict: Verdict | None
+    score: float
+    max_score: float
+    tests: tuple[TestResult, ...]
+    usage: Usage
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    output: str = ""  # what the candidate's code printed, capped; not part of the JSON
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "exercise": self.exercise,
+            "status": str(self.status),
+            "verdict": None if self.verdict is None else str(self.verdict),
+            "score": self.score,
+            "max_score": self.max_score,
+            "tests": [asdict(test) | {"outcome": str(test.outcome)} for test in self.tests],
+            "usage": asdict(self.usage),
+            "provenance": dict(self.provenance),
+        }
+
+
+def provenance(
+    exercise_digest: str, submission_digest: str, image: str, seed: int, limits: Limits, versions: Mapping[str, str]
+) -> dict[str, Any]:
+    """What a score was made from: the same five first values give the same score again."""
+    return {
+        "exercise_digest": exercise_digest,
+        "submission_digest": submission_digest,
+        "image": image,
+        "seed": seed,
+        "limits": asdict(limits),
+        "versions": dict(versions),
+    }

@@ -1,0 +1,525 @@
+"""Values as bytes, with caps: no pickle, no eval, and nothing is allocated before its size was checked.
+
+A value is one tag byte and what follows from it; lengths are unsigned 32-bit, little-endian:
+
+    N T F           None, True, False            i  8 bytes      an int of 64 bits
+    I len bytes     a larger int, two's compl.   d  8 bytes      a float
+    s len utf-8     str (lone surrogates pass)   b len bytes     bytes        B  the same, a bytearray
+    l t S Z  n …    list, tuple, set, frozenset of n values      m n k v …    dict of n pairs, in order
+    D n / Q n       a list of n floats / of n 64-bit ints, as raw numbers: the common case at the speed of C
+    x name value    a type of the standard library (`_STANDARD`), rebuilt from a plain value
+    A dtype shape raw / a dtype raw     numpy array / numpy scalar
+    X dtype shape raw                   torch tensor, without its graph
+    O kind value    an object that only the two ends understand: handles, exceptions, tensors with a graph
+
+Why not msgpack or msgspec: msgpack allocates a list from its header before a single item arrived (a message of
+2.5 kB nested 500 deep asks for gigabytes), msgspec cannot tell a tuple or a subclass from a list, and neither knows
+of a budget of items over the whole message. What is here is small because it knows exactly our types.
+
+`raw` is padded to 16 bytes so that arrays are views of the received frame, not copies. Exact types only: an instance
+of a subclass is handed to the `foreign` hook of the encoder, which says what it crosses as. numpy and torch are used
+only where the process has imported them already; a frame cannot make its receiver import anything.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import decimal
+import fractions
+import struct
+import sys
+import time
+import uuid
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Foreign = Callable[[Any], "tuple[str, Any] | None"]
+Rebuild = Callable[[str, Any], Any]
+
+_LARGE = 1 << 14  # raw bytes from this size on are sent from where they lie
+_ALIGN = 16
+_U32 = struct.Struct("<I")
+_I64 = struct.Struct("<q")
+_F64 = struct.Struct("<d")
+_C128 = struct.Struct("<dd")
+
+
+class CodecError(ValueError):
+    """The bytes are not a value within the caps, or the value cannot be written as bytes."""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What a decoded message may be: checked before anything is allocated for it."""
+
+    frame_bytes: int = 256 << 20
+    depth: int = 64
+    items: int = 2_000_000
+    int_bits: int = 1 << 17
+    dims: int = 32
+    seconds: float = 20.0
+
+
+_FRACTION_BITS = 1 << 13  # a gcd of two ints is quadratic in their size
+
+
+def _fraction(plain: Any) -> fractions.Fraction:
+    numerator, denominator = plain
+    if max(numerator.bit_length(), denominator.bit_length()) > _FRACTION_BITS:
+        raise ValueError("a fraction of too many digits")
+    return fractions.Fraction(numerator, denominator)
+
+
+class _Standard:
+    """How a standard library type is taken apart and rebuilt: `apart(value) -> plain`, `rebuild(plain) -> value`."""
+
+    def __init__(self, apart: Callable[[Any], Any], rebuild: Callable[[Any], Any]) -> None:
+        self.apart, self.rebuild = apart, rebuild
+
+
+_FACTORIES: dict[str, Any] = {t.__name__: t for t in (int, float, str, list, dict, set, tuple, bool)}
+
+
+def _zone(text: str | None) -> datetime.tzinfo | None:
+    return None if text is None else datetime.datetime.fromisoformat(f"2000-01-01T00:00:00{text}").tzinfo
+
+
+def _fixed_zone(value: Any) -> str | None:
+    return None if value.tzinfo is None else value.isoformat()[len(value.replace(tzinfo=None).isoformat()) :]
+
+
+def _default_dict(plain: Any) -> Any:
+    factory, content = plain
+    return collections.defaultdict(None if factory is None else _FACTORIES[factory], content)
+
+
+def _factory_name(value: Any) -> str | None:
+    name = getattr(value.default_factory, "__name__", None)
+    return name if _FACTORIES.get(str(name)) is value.default_factory else None
+
+
+_STANDARD: dict[type, _Standard] = {
+    complex: _Standard(lambda v: _C128.pack(v.real, v.imag), lambda p: complex(*_C128.unpack(p))),
+    decimal.Decimal: _Standard(lambda v: list(v.as_tuple()), lambda p: decimal.Decimal((int(p[0]), tuple(p[1]), p[2]))),
+    fractions.Fraction: _Standard(lambda v: [v.numerator, v.denominator], _fraction),
+    datetime.datetime: _Standard(lambda v: v.isoformat(), datetime.datetime.fromisoformat),
+    datetime.date: _Standard(lambda v: v.isoformat(), datetime.date.fromisoformat),
+    datetime.time: _Standard(lambda v: v.isoformat(), datetime.time.fromisoformat),
+    datetime.timedelta: _Standard(
+        lambda v: [v.days, v.seconds, v.microseconds], lambda p: datetime.timedelta(p[0], p[1], p[2])
+    ),
+    datetime.timezone: _Standard(lambda v: v.utcoffset(None), lambda p: datetime.timezone(p) if p else datetime.UTC),
+    uuid.UUID: _Standard(lambda v: v.bytes, lambda p: uuid.UUID(bytes=p)),
+    range: _Standard(lambda v: [v.start, v.stop, v.step], lambda p: range(p[0], p[1], p[2])),
+    slice: _Standard(lambda v: [v.start, v.stop, v.step], lambda p: slice(p[0], p[1], p[2])),
+    type(Ellipsis): _Standard(lambda v: None, lambda p: Ellipsis),
+    type(NotImplemented): _Standard(lambda v: None, lambda p: NotImplemented),
+    collections.Counter: _Standard(dict, collections.Counter),
+    collections.OrderedDict: _Standard(lambda v: list(v.items()), collections.OrderedDict),
+    collections.defaultdict: _Standard(lambda v: [_factory_name(v), dict(v)], _default_dict),
+    collections.deque: _Standard(lambda v: [list(v), v.maxlen], lambda p: collections.deque(p[0], p[1])),
+}
+_BY_NAME = {kind.__name__: standard for kind, standard in _STANDARD.items()}
+
+_TORCH_DTYPES = "float16 bfloat16 float32 float64 complex64 complex128 uint8 int8 int16 int32 int64 bool uint16 uint32 uint64".split()
+_NUMPY_KINDS = "biufcUSmM"
+
+
+class Encoder:
+    """Writes values as parts of one frame. `foreign(value)` says how an object of no known exact type crosses:
+    a pair of kind and plain value, or None to refuse it."""
+
+    def __init__(self, foreign: Foreign, caps: Caps = Caps()) -> None:
+        self._foreign, self._caps = foreign, caps
+        self._parts: list[Any] = []
+        self._buffer = bytearray()
+        self._size = 0
+        self._depth = 0
+        self._numpy, self._torch = sys.modules.get("numpy"), sys.modules.get("torch")
+
+    def encode(self, value: Any) -> list[Any]:
+        """The frame's parts, to be sent in order. Raises CodecError for what cannot cross or exceeds the caps."""
+        self._value(value)
+        self._flush()
+        return self._parts
+
+    def _flush(self) -> None:
+        if self._buffer:
+            self._parts.append(bytes(self._buffer))
+            self._buffer.clear()
+
+    def _value(self, value: Any) -> None:
+        writer = _WRITERS.get(type(value))
+        if writer is not None:
+            writer(self, value)
+        elif (standard := _STANDARD.get(type(value))) is not None:
+            self._put(b"x")
+            self._text(type(value).__name__)
+            self._nested((standard.apart(value),))
+        else:
+            self._array_or_foreign(value)
+
+    def _array_or_foreign(self, value: Any) -> None:
+        numpy, torch = self._numpy, self._torch
+        if numpy is not None and type(value) is numpy.ndarray:
+            self._numpy_array(value)
+        elif numpy is not None and isinstance(value, numpy.generic) and type(value).__module__ == "numpy":
+            self._put(b"a")
+            self._text(_numpy_dtype(value.dtype))
+            self._bytes(value.tobytes())
+        elif torch is not None and type(value) is torch.Tensor and not value.requires_grad:
+            self._tensor(value)
+        else:
+            self._foreign_object(value)
+
+    def _foreign_object(self, value: Any) -> None:
+        told = self._foreign(value)
+        if told is None:
+            raise CodecError(f"a {type(value).__name__} cannot cross the wall")
+        self._put(b"O")
+        self._text(told[0])
+        self._nested((told[1],))
+
+    def _nested(self, values: Any) -> None:
+        self._depth += 1
+        if self._depth > self._caps.depth:
+            raise CodecError(f"nested more than {self._caps.depth} deep")
+        for value in values:
+            self._value(value)
+        self._depth -= 1
+
+    def _put(self, data: bytes) -> None:
+        self._buffer += data
+        self._size += len(data)
+        if self._size > self._caps.frame_bytes:
+            raise CodecError(f"larger than {self._caps.frame_bytes >> 20} MB")
+
+    def _text(self, text: str) -> None:
+        self._bytes(text.encode("utf-8", "surrogatepass"))
+
+    def _bytes(self, data: bytes) -> None:
+        self._put(_U32.pack(len(data)))
+        self._put(data)
+
+    def _raw(self, data: memoryview) -> None:
+        """Bytes of an array: length, padding to 16 bytes of the frame, then the bytes themselves, uncopied if large."""
+        self._put(struct.pack("<Q", data.nbytes))
+        pad = -(self._size + 1) % _ALIGN
+        self._put(bytes((pad,)) + bytes(pad))
+        if data.nbytes < _LARGE:
+            self._put(bytes(data))
+            return
+        self._flush()
+        self._parts.append(data)
+        self._size += data.nbytes
+        if self._size > self._caps.frame_bytes:
+            raise CodecError(f"larger than {self._caps.frame_bytes >> 20} MB")
+
+    def _shape(self, shape: Any) -> None:
+        if len(shape) > self._caps.dims:
+            raise CodecError(f"more than {self._caps.dims} dimensions")
+        self._put(struct.pack(f"<B{len(shape)}q", len(shape), *shape))
+
+    def _numpy_array(self, value: Any) -> None:
+        dtype = _numpy_dtype(value.dtype)
+        flat = self._numpy.ascontiguousarray(value).reshape(-1)  # type: ignore[union-attr]
+        self._put(b"A")
+        self._text(dtype)
+        self._shape(value.shape)
+        self._raw(memoryview(flat.view("u1") if flat.size and flat.itemsize else b"").cast("B"))
+
+    def _tensor(self, value: Any) -> None:
+        torch = self._torch
+        name = str(value.dtype).removeprefix("torch.")
+        if name not in _TORCH_DTYPES or value.layout is not torch.strided:  # type: ignore[union-attr]
+            raise CodecError(f"a tensor of {value.dtype}, {value.layout} cannot cross the wall")
+        flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        self._put(b"X")
+        self._text(name)
+        self._shape(value.shape)
+        self._raw(memoryview(flat.view(torch.uint8).numpy() if flat.numel() else b"").cast("B"))  # type: ignore[union-attr]
+
+    def _int(self, value: int) -> None:
+        if -(1 << 63) <= value < 1 << 63:
+            self._put(b"i" + _I64.pack(value))
+            return
+        bits = value.bit_length() + 1
+        if bits > self._caps.int_bits:
+            raise CodecError(f"an int of more than {self._caps.int_bits} bits")
+        self._put(b"I")
+        self._bytes(value.to_bytes((bits + 7) // 8, "little", signed=True))
+
+    def _list(self, value: list[Any]) -> None:
+        kinds = set(map(type, value)) if len(value) > 8 else ()
+        if kinds == {float}:
+            self._put(b"D" + _U32.pack(len(value)) + array("d", value).tobytes())
+        elif kinds == {int} and min(value) >= -(1 << 63) and max(value) < 1 << 63:
+            self._put(b"Q" + _U32.pack(len(value)) + array("q", value).tobytes())
+        else:
+            self._sequence(b"l", value)
+
+    def _sequence(self, tag: bytes, value: Any) -> None:
+        self._put(tag + _U32.pack(len(value)))
+        self._nested(value)
+
+    def _dict(self, value: dict[Any, Any]) -> None:
+        self._put(b"m" + _U32.pack(len(value)))
+        self._nested(part for pair in value.items() for part in pair)
+
+    def _tagged(self, tag: bytes, data: bytes) -> None:
+        self._put(tag)
+        self._bytes(data)
+
+
+_WRITERS: dict[type, Callable[[Encoder, Any], None]] = {
+    type(None): lambda e, v: e._put(b"N"),
+    bool: lambda e, v: e._put(b"T" if v else b"F"),
+    int: Encoder._int,
+    float: lambda e, v: e._put(b"d" + _F64.pack(v)),
+    str: lambda e, v: e._tagged(b"s", v.encode("utf-8", "surrogatepass")),
+    bytes: lambda e, v: e._tagged(b"b", v),
+    bytearray: lambda e, v: e._tagged(b"B", bytes(v)),
+    list: Encoder._list,
+    tuple: lambda e, v: e._sequence(b"t", v),
+    set: lambda e, v: e._sequence(b"S", v),
+    frozenset: lambda e, v: e._sequence(b"Z", v),
+    dict: Encoder._dict,
+}
+
+
+def _numpy_dtype(dtype: Any) -> str:
+    if dtype.kind not in _NUMPY_KINDS or not dtype.itemsize:
+        raise CodecError(f"a numpy array of dtype {dtype} cannot cross the wall")
+    return str(dtype.newbyteorder("=").str)
+
+
+class Decoder:
+    """Reads one value from a frame. `rebuild(kind, value)` makes what the far side named as an object of its own.
+
+    Everything is checked against the caps and against the bytes that are really there before memory is spent on it.
+    Raises CodecError, whatever the bytes are.
+    """
+
+    def __init__(self, frame: Any, rebuild: Rebuild, caps: Caps = Caps()) -> None:
+        self._view = memoryview(frame).cast("B")
+        self._rebuild, self._caps = rebuild, caps
+        self._at = 0
+        self._items = 0
+        self._depth = 0
+        self._until = time.monotonic() + caps.seconds
+
+    def decode(self) -> Any:
+        """The one value of the frame; bytes behind it are an error."""
+        value = self._value()
+        if self._at != len(self._view):
+            raise CodecError("bytes behind the value")
+        return value
+
+    def _take(self, size: int) -> memoryview:
+        end = self._at + size
+        if end > len(self._view):
+            raise CodecError("the frame ends inside a value")
+        taken = self._view[self._at : end]
+        self._at = end
+        return taken
+
+    def _length(self) -> int:
+        return int(_U32.unpack(self._take(4))[0])
+
+    def _spend(self, items: int) -> None:
+        self._items += items
+        if self._items > self._caps.items:
+            raise CodecError(f"more than {self._caps.items} items")
+
+    def _tick(self) -> None:
+        """Keys that all have the same hash make a dict quadratic; the clock is the answer to all such tricks."""
+        if time.monotonic() > self._until:
+            raise CodecError(f"took more than {self._caps.seconds} s to read")
+
+    def _value(self) -> Any:
+        self._spend(1)
+        if not self._items % 256:
+            self._tick()
+        reader = _READERS.get(bytes(self._take(1)))
+        if reader is None:
+            raise CodecError("unknown tag")
+        return reader(self)
+
+    def _many(self) -> list[Any]:
+        """As many values as the length says; grown one by one, so that a lying length allocates nothing."""
+        count = self._length()
+        if count > len(self._view) - self._at:
+            raise CodecError("the frame is shorter than its list")
+        self._enter()
+        values = [self._value() for _ in range(count)]
+        self._depth -= 1
+        return values
+
+    def _one(self) -> Any:
+        self._enter()
+        value = self._value()
+        self._depth -= 1
+        return value
+
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > self._caps.depth:
+            raise CodecError(f"nested more than {self._caps.depth} deep")
+
+    def _text(self) -> str:
+        try:
+            return str(self._take(self._length()), "utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            raise CodecError("text that is not UTF-8") from None
+
+    def _int(self) -> int:
+        size = self._length()
+        if size * 8 > self._caps.int_bits + 8:
+            raise CodecError(f"an int of more than {self._caps.int_bits} bits")
+        return int.from_bytes(self._take(size), "little", signed=True)
+
+    def _numbers(self, code: str) -> list[Any]:
+        count = self._length()
+        self._spend(count)
+        numbers = array(code)
+        numbers.frombytes(self._take(8 * count))
+        return numbers.tolist()
+
+    def _dict(self) -> dict[Any, Any]:
+        count = self._length()
+        if 2 * count > len(self._view) - self._at:
+            raise CodecError("the frame is shorter than its dict")
+        self._enter()
+        built: dict[Any, Any] = {}
+        for _ in range(count):
+            key = self._value()
+            built[_hashable(key)] = self._value()
+        self._depth -= 1
+        return built
+
+    def _standard(self) -> Any:
+        standard = _BY_NAME.get(self._text())
+        if standard is None:
+            raise CodecError("unknown standard type")
+        plain = self._one()
+        try:
+            return standard.rebuild(plain)
+        except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
+            raise CodecError(f"not a value of that type: {type(error).__name__}") from None
+
+    def _foreign(self) -> Any:
+        kind = self._text()
+        return self._rebuild(kind, self._one())
+
+    def _shape(self) -> tuple[int, ...]:
+        dims = self._take(1)[0]
+        if dims > self._caps.dims:
+            raise CodecError(f"more than {self._caps.dims} dimensions")
+        shape = struct.unpack(f"<{dims}q", self._take(8 * dims))
+        if any(size < 0 for size in shape):
+            raise CodecError("a negative dimension")
+        return shape
+
+    def _raw(self, shape: tuple[int, ...], itemsize: int) -> memoryview:
+        (size,) = struct.unpack("<Q", self._take(8))
+        count = 1
+        for dim in shape:
+            count *= dim
+        if count * itemsize != size:
+            raise CodecError("an array whose shape does not fit its bytes")
+        self._take(self._take(1)[0])
+        return self._take(size)
+
+    def _numpy(self) -> Any:
+        numpy = sys.modules.get("numpy")
+        if numpy is None:
+            raise CodecError("an array, but this runtime has no numpy")
+        name = self._text()
+        try:
+            dtype = numpy.dtype(name)
+        except (TypeError, ValueError, SyntaxError):
+            raise CodecError("unknown dtype") from None
+        if dtype.kind not in _NUMPY_KINDS or not dtype.itemsize or dtype.hasobject:
+            raise CodecError("unknown dtype")
+        return dtype
+
+    def _numpy_array(self) -> Any:
+        dtype = self._numpy()
+        shape = self._shape()
+        raw = self._raw(shape, dtype.itemsize)
+        try:
+            flat = sys.modules["numpy"].frombuffer(raw, "u1" if dtype.kind == "b" else dtype)
+            return (flat != 0 if dtype.kind == "b" else flat).reshape(shape)
+        except ValueError:
+            raise CodecError("not an array") from None
+
+    def _numpy_scalar(self) -> Any:
+        dtype = self._numpy()
+        raw = self._take(self._length())
+        if len(raw) != dtype.itemsize:
+            raise CodecError("a scalar of the wrong size")
+        value = sys.modules["numpy"].frombuffer(bytes(raw), dtype)[0]
+        return value != 0 if dtype.kind == "b" else value
+
+    def _tensor(self) -> Any:
+        torch = sys.modules.get("torch")
+        name = self._text()
+        if torch is None or name not in _TORCH_DTYPES:
+            raise CodecError("a tensor that this runtime does not know")
+        dtype = getattr(torch, name)
+        shape = self._shape()
+        raw = self._raw(shape, dtype.itemsize)
+        try:
+            if not len(raw):
+                return torch.empty(shape, dtype=dtype)
+            if raw.readonly:
+                raw = memoryview(bytearray(raw))
+            flat = torch.frombuffer(raw, dtype=torch.uint8 if name == "bool" else dtype)
+            return (flat != 0 if name == "bool" else flat).reshape(shape)
+        except (RuntimeError, ValueError):
+            raise CodecError("not a tensor") from None
+
+
+def _hashable(key: Any) -> Any:
+    try:
+        hash(key)
+    except (TypeError, ValueError):
+        raise CodecError("a key that has no hash") from None
+    return key
+
+
+def _set(decoder: Decoder) -> set[Any]:
+    built: set[Any] = set()
+    for count, value in enumerate(decoder._many()):
+        built.add(_hashable(value))
+        if not count % 256:
+            decoder._tick()
+    return built
+
+
+_READERS: dict[bytes, Callable[[Decoder], Any]] = {
+    b"N": lambda d: None,
+    b"T": lambda d: True,
+    b"F": lambda d: False,
+    b"i": lambda d: _I64.unpack(d._take(8))[0],
+    b"I": Decoder._int,
+    b"d": lambda d: _F64.unpack(d._take(8))[0],
+    b"s": Decoder._text,
+    b"b": lambda d: bytes(d._take(d._length())),
+    b"B": lambda d: bytearray(d._take(d._length())),
+    b"l": Decoder._many,
+    b"t": lambda d: tuple(d._many()),
+    b"S": _set,
+    b"Z": lambda d: frozenset(_set(d)),
+    b"m": Decoder._dict,
+    b"D": lambda d: d._numbers("d"),
+    b"Q": lambda d: d._numbers("q"),
+    b"x": Decoder._standard,
+    b"A": Decoder._numpy_array,
+    b"a": Decoder._numpy_scalar,
+    b"X": Decoder._tensor,
+    b"O": Decoder._foreign,
+}

@@ -1,0 +1,134 @@
+"""The protocol between judge and guest, first in prose.
+
+**Frames.** An AF_UNIX stream socket carries frames: 8 bytes of length, little-endian, then one value of
+`sandbox.codec`, always a tuple. A length beyond the cap ends the connection before anything is read.
+
+**Turns.** The judge speaks first; one request is in flight; the guest answers it exactly once.
+
+    judge → guest   (op, id, drops, options, *operands)
+        id        a random int of 63 bits, new for each request
+        drops     [(handle, count), …]: references that the judge no longer holds
+        options   {"grad": bool} and whatever the op names
+    guest → judge   ("ok", id, value) · ("raise", id, exception) · ("call", id, target, args, kwargs)
+
+A "call" is no answer: the candidate's code calls a function that came with the request, while the request runs. The
+judge answers ("return", id, value) or ("throw", id, exception) or, if its function uses the candidate's code itself,
+first sends a request of its own, which is then the innermost. Every message names the innermost request, or it is a
+violation.
+
+**Ops.** load, seed, find, get, set, del, call, special, next, copy, send (a function of the suite's), backward, push.
+`sandbox.guest.agent` says what each takes.
+
+**Violations.** Anything unknown, late, doubled, unsolicited, malformed or too large raises `WireViolation` on the
+judge's side, which ends the sandbox as crashed. Nothing resynchronises.
+"""
+
+from __future__ import annotations
+
+import mmap
+import select
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from typing import Any
+
+_HEADER = struct.Struct("<Q")
+_MAPPED = 1 << 20  # frames from this size on are received into fresh pages, which cost nothing until bytes arrive
+_GATHER = 64  # parts per sendmsg; IOV_MAX is 1024
+
+
+class WireError(Exception):
+    """The connection is of no more use."""
+
+
+class WireClosed(WireError):
+    """The far end is gone."""
+
+
+class WireTimeout(WireError):
+    """The deadline passed before the frame was through."""
+
+
+class WireViolation(WireError):
+    """The far end does not keep to the protocol."""
+
+
+class Channel:
+    """Frames over a stream socket, with absolute deadlines (`time.monotonic()`; None: no deadline).
+
+    The same deadline bounds all of a frame: a slow drip of bytes and a reader that never reads both run into it.
+    """
+
+    def __init__(self, sock: socket.socket, cap: int) -> None:
+        self._sock, self._cap = sock, cap
+        sock.setblocking(False)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def send(self, parts: Sequence[Any], deadline: float | None = None) -> None:
+        """Send one frame made of `parts` (bytes-like), in order, without joining them."""
+        total = sum(len(part) for part in parts)
+        if total > self._cap:
+            raise WireViolation(f"a frame of {total} bytes is more than {self._cap}")
+        queue = [memoryview(_HEADER.pack(total)), *(memoryview(part) for part in parts)]
+        while queue:
+            try:
+                sent = self._sock.sendmsg(queue[:_GATHER])
+            except BlockingIOError:
+                self._wait(select.POLLOUT, deadline)
+            except OSError as error:
+                raise WireClosed(str(error)) from None
+            else:
+                queue = _after(queue, sent)
+
+    def receive(self, deadline: float | None = None) -> memoryview:
+        """The next frame. Its memory is the caller's, writable, and never used again here."""
+        (size,) = _HEADER.unpack(self._fill(bytearray(_HEADER.size), deadline))
+        if size > self._cap:
+            raise WireViolation(f"a frame of {size} bytes is more than {self._cap}")
+        return self._fill(mmap.mmap(-1, size) if size >= _MAPPED else bytearray(size), deadline)
+
+    def unread(self) -> bool:
+        """Whether something lies there that nobody asked for."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _fill(self, buffer: Any, deadline: float | None) -> memoryview:
+        whole = view = memoryview(buffer)
+        while view:
+            try:
+                got = self._sock.recv_into(view)
+            except BlockingIOError:
+                self._wait(select.POLLIN, deadline)
+                continue
+            except OSError as error:
+                raise WireClosed(str(error)) from None
+            if not got:
+                raise WireClosed("the far end closed the connection")
+            view = view[got:]
+            if view and deadline is not None and time.monotonic() > deadline:
+                raise WireTimeout("the frame did not end in time")
+        return whole
+
+    def _wait(self, event: int, deadline: float | None) -> None:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            raise WireTimeout("the deadline passed")
+        poll = select.poll()
+        poll.register(self._sock, event)
+        poll.poll(None if left is None else left * 1000 + 1)
+
+
+def _after(queue: list[memoryview], sent: int) -> list[memoryview]:
+    """What of `queue` is still to be sent after `sent` bytes of it."""
+    for index, part in enumerate(queue):
+        if sent < len(part):
+            return [part[sent:], *queue[index + 1 :]]
+        sent -= len(part)
+    return []
