@@ -124,7 +124,16 @@ _STANDARD: dict[type, _Standard] = {
 }
 _BY_NAME = {kind.__name__: standard for kind, standard in _STANDARD.items()}
 
-_TORCH_DTYPES = "float16 bfloat16 float32 float64 complex64 complex128 uint8 int8 int16 int32 int64 bool uint16 uint32 uint64".split()
+_TORCH_DTYPES = frozenset(
+    f"{kind}{bits}"
+    for kind, sizes in {
+        "float": (16, 32, 64),
+        "complex": (64, 128),
+        "int": (8, 16, 32, 64),
+        "uint": (8, 16, 32, 64),
+    }.items()
+    for bits in sizes
+) | {"bfloat16", "bool"}
 _NUMPY_KINDS = "biufcUSmM"
 
 

@@ -30,7 +30,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 _HEADER = struct.Struct("<Q")
@@ -54,10 +54,31 @@ class WireViolation(WireError):
     """The far end does not keep to the protocol."""
 
 
-class Channel:
-    """Frames over a stream socket, with absolute deadlines (`time.monotonic()`; None: no deadline).
+class Deadline:
+    """An absolute moment by which a frame must be through.
 
-    The same deadline bounds all of a frame: a slow drip of bytes and a reader that never reads both run into it.
+    When it passes, `more()` is asked for further seconds: a guest that had no processor because the machine was busy
+    is not to blame. What that answers is added once and again until it answers none.
+    """
+
+    def __init__(self, seconds: float, more: Callable[[], float] | None = None) -> None:
+        self._at = time.monotonic() + seconds
+        self._more = more
+
+    def left(self) -> float:
+        """Seconds left, more than 0. Raises WireTimeout."""
+        while (left := self._at - time.monotonic()) <= 0:
+            further = self._more() if self._more is not None else 0.0
+            if further <= 0:
+                raise WireTimeout("the deadline passed")
+            self._at += further
+        return left
+
+
+class Channel:
+    """Frames over a stream socket, with deadlines (None: as long as it takes).
+
+    One deadline bounds all of a frame: a slow drip of bytes and a reader that never reads both run into it.
     """
 
     def __init__(self, sock: socket.socket, cap: int) -> None:
@@ -70,7 +91,7 @@ class Channel:
     def close(self) -> None:
         self._sock.close()
 
-    def send(self, parts: Sequence[Any], deadline: float | None = None) -> None:
+    def send(self, parts: Sequence[Any], deadline: Deadline | None = None) -> None:
         """Send one frame made of `parts` (bytes-like), in order, without joining them."""
         total = sum(len(part) for part in parts)
         if total > self._cap:
@@ -86,7 +107,7 @@ class Channel:
             else:
                 queue = _after(queue, sent)
 
-    def receive(self, deadline: float | None = None) -> memoryview:
+    def receive(self, deadline: Deadline | None = None) -> memoryview:
         """The next frame. Its memory is the caller's, writable, and never used again here."""
         (size,) = _HEADER.unpack(self._fill(bytearray(_HEADER.size), deadline))
         if size > self._cap:
@@ -99,7 +120,7 @@ class Channel:
         poll.register(self._sock, select.POLLIN)
         return bool(poll.poll(0))
 
-    def _fill(self, buffer: Any, deadline: float | None) -> memoryview:
+    def _fill(self, buffer: Any, deadline: Deadline | None) -> memoryview:
         whole = view = memoryview(buffer)
         while view:
             try:
@@ -112,17 +133,15 @@ class Channel:
             if not got:
                 raise WireClosed("the far end closed the connection")
             view = view[got:]
-            if view and deadline is not None and time.monotonic() > deadline:
-                raise WireTimeout("the frame did not end in time")
+            if view and deadline is not None:
+                deadline.left()
         return whole
 
-    def _wait(self, event: int, deadline: float | None) -> None:
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            raise WireTimeout("the deadline passed")
+    def _wait(self, event: int, deadline: Deadline | None) -> None:
+        timeout_ms = None if deadline is None else deadline.left() * 1000 + 1
         poll = select.poll()
         poll.register(self._sock, event)
-        poll.poll(None if left is None else left * 1000 + 1)
+        poll.poll(timeout_ms)
 
 
 def _after(queue: list[memoryview], sent: int) -> list[memoryview]:
