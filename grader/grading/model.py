@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sandbox.limits import Limits, Usage
+from grader.catalog.model import Exercise
+from sandbox.limits import Usage
 
 
 class Outcome(StrEnum):
@@ -59,6 +60,9 @@ class TestResult:
     message: str = ""
     duration_s: float = 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"outcome": str(self.outcome)}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -90,21 +94,19 @@ class Result:
             "verdict": None if self.verdict is None else str(self.verdict),
             "score": self.score,
             "max_score": self.max_score,
-            "tests": [asdict(test) | {"outcome": str(test.outcome)} for test in self.tests],
+            "tests": [test.to_json() for test in self.tests],
             "usage": asdict(self.usage),
             "provenance": dict(self.provenance),
         }
 
 
-def provenance(
-    exercise_digest: str, submission_digest: str, image: str, seed: int, limits: Limits, versions: Mapping[str, str]
-) -> dict[str, Any]:
+def provenance(exercise: Exercise, job: Job, image: str, versions: Mapping[str, str]) -> dict[str, Any]:
     """What a score was made from: the same five first values give the same score again."""
     return {
-        "exercise_digest": exercise_digest,
-        "submission_digest": submission_digest,
+        "exercise_digest": exercise.digest,
+        "submission_digest": job.submission_digest,
         "image": image,
-        "seed": seed,
-        "limits": asdict(limits),
+        "seed": job.seed,
+        "limits": asdict(exercise.limits),
         "versions": dict(versions),
     }

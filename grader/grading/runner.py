@@ -6,21 +6,265 @@ This is the only place where the sandbox pool and the judge meet. It has no data
 
 from __future__ import annotations
 
+import contextlib
+import platform
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from importlib import metadata
+from typing import Any, Protocol, Self
+
+from sandbox.pool import Lease, SandboxPool
 
 from grader.catalog.model import Exercise
-from grader.grading.model import Job, Result
+from grader.errors import JudgeError, SuiteError
+from grader.grading.model import Job, Outcome, Result, Status, TestResult, provenance
+from grader.grading.verdict import score, verdict
+from grader.judge.client import Judges
+from grader.judge.line import Line
+from grader.settings import Policy, Settings
+from sandbox.errors import SandboxError
+from sandbox.interface import Backend, Cause, Guest, SandboxSpec
+from sandbox.limits import Usage
 
 OnEvent = Callable[[Mapping[str, Any]], None]
-"""Called with {"kind": "started"}, {"kind": "test", "test": {...TestResult as JSON...}, "done": n, "total": n}."""
+"""Called with {"kind": "started", "total": n} and {"kind": "test", "test": {…TestResult}, "done": n, "total": n}."""
+
+_OUTCOMES = {
+    Cause.TIME_LIMIT: Outcome.TIME_LIMIT,
+    Cause.MEMORY_LIMIT: Outcome.MEMORY_LIMIT,
+    Cause.OUTPUT_LIMIT: Outcome.CRASHED,
+    Cause.FILES_LIMIT: Outcome.CRASHED,
+    Cause.CRASHED: Outcome.CRASHED,
+}
+_MOST_EXTRA_S = 600.0
 
 
 class Grades(Protocol):
     """What the service, the CLI and the verifier need of the runner."""
 
-    def grade(self, exercise: Exercise, job: Job, on_event: OnEvent = ...) -> Result:
+    def grade(self, exercise: Exercise, job: Job, on_event: OnEvent = ..., policy: Policy | None = None) -> Result:
         """Grade to the end. Raises `Fault` or `SandboxError` when *we* failed; anything else is in the Result."""
 
     def close(self) -> None:
         """Destroy the sandboxes and end the judges."""
+
+
+def ignore(event: Mapping[str, Any]) -> None:
+    """An `OnEvent` for those who only want the result."""
+
+
+class Runner:
+    """Owns the sandboxes and the judges of one process. Thread-safe: each thread grades one submission at a time."""
+
+    def __init__(self, settings: Settings, backend: Backend) -> None:
+        self.backend = backend
+        self._settings = settings
+        self._pool = SandboxPool(
+            backend, size=settings.pool_size, cap=settings.pool_cap, max_uses=settings.sandbox_max_uses
+        )
+        self._judges = Judges(settings.judge_cpu_s, settings.judge_memory_mb)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def prewarm(self, exercise: Exercise) -> None:
+        """Start what a grading of this exercise will need, without waiting for it."""
+        self._judges.warm(exercise.runtime)
+        self._pool.prewarm(SandboxSpec.of(exercise.runtime, exercise.limits))
+
+    def grade(self, exercise: Exercise, job: Job, on_event: OnEvent = ignore, policy: Policy | None = None) -> Result:
+        """Grade to the end. Raises `Fault` or `SandboxError` when *we* failed; anything else is in the Result."""
+        self._judges.warm(exercise.runtime)
+        guests = _Guests(self._pool, exercise, policy or self._settings.policy)
+        with guests, self._judges.judge(exercise, job) as line:
+            grading = _Grading(exercise, guests, line, on_event, self._settings.judge_cpu_s)
+            grading.run()
+            guests.end()
+        image = self.backend.identity(exercise.runtime)
+        earned, most = score(grading.tests)
+        return Result(
+            exercise=exercise.slug,
+            status=Status.DONE,
+            verdict=verdict(grading.tests, grading.load_outcome, guests.exhausted, guests.causes),
+            score=earned,
+            max_score=most,
+            tests=tuple(grading.tests),
+            usage=guests.usage,
+            provenance=provenance(exercise, job, image, _versions(self.backend.name)),
+            output=guests.output.decode("utf-8", "replace"),
+        )
+
+    def close(self) -> None:
+        """Destroy the sandboxes and end the judges."""
+        self._judges.close()
+        self._pool.close()
+        self.backend.close()
+
+
+class _Guests:
+    """The guests of one grading, one after the other, and the limits that they share."""
+
+    def __init__(self, pool: SandboxPool, exercise: Exercise, policy: Policy) -> None:
+        self._pool, self._policy, self._limits = pool, policy, exercise.limits
+        self._spec = SandboxSpec.of(exercise.runtime, exercise.limits)
+        self._lease: Lease | None = None
+        self._guest: Guest | None = None
+        self._extra_s = 0.0
+        self.usage = Usage()
+        self.output = b""
+        self.causes: list[str] = []
+        self.exhausted = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever happened: nothing of the candidate's code is alive, and the sandbox goes back or goes away."""
+        if self._guest is not None:
+            self._release(clean=False)
+        elif self._lease is not None:
+            self._release(clean=not self.causes)
+
+    def fresh(self) -> Guest:
+        """A guest with a share of what is left of the processor time; in the same sandbox if that can be cleaned."""
+        if self._lease is not None:
+            try:
+                self._lease.sandbox.reset()
+            except SandboxError:
+                self._release(clean=False)
+        if self._lease is None:
+            self._lease = self._pool.acquire(self._spec, self._policy)
+        self._guest = self._lease.sandbox.spawn(self._limits)
+        self._extra_s = 0.0
+        self.allow()
+        return self._guest
+
+    def left_s(self) -> float:
+        """Processor seconds that the grading may still use."""
+        used = self.usage.cpu_s + (self._guest.usage().cpu_s if self._guest is not None else 0.0)
+        return self._limits.cpu_s - used
+
+    def allow(self) -> None:
+        """The next test begins: it may use its share."""
+        if self._guest is not None:
+            self._guest.allow_cpu(max(0.01, min(self._limits.one_test_cpu_s, self.left_s())))
+
+    def extra_s(self) -> float:
+        """Seconds since the last question that the guest waited for a processor which others had."""
+        if self._guest is None:
+            return 0.0
+        waited, self._extra_s = self._guest.waited_s() - self._extra_s, self._guest.waited_s()
+        return waited if self._extra_s < _MOST_EXTRA_S else 0.0
+
+    def end(self) -> tuple[Cause, str]:
+        """End the guest that is there, and add up what it used."""
+        if self._guest is None:
+            return Cause.CRASHED, "the process had ended before"
+        guest, self._guest = self._guest, None
+        ending = guest.end()
+        self.usage += ending.usage
+        self.output = (self.output + ending.output)[: self._limits.output_kb << 10]
+        if ending.cause is not Cause.ENDED:
+            self.causes.append(str(ending.cause))
+        return ending.cause, ending.detail
+
+    def _release(self, clean: bool) -> None:
+        lease, self._lease = self._lease, None
+        if self._guest is not None:
+            with contextlib.suppress(SandboxError):
+                self.end()
+        self._guest = None
+        if lease is not None:
+            lease.release(clean=clean)
+
+
+class _Grading:
+    """Listens to the judge and answers it until the suite has run."""
+
+    def __init__(self, exercise: Exercise, guests: _Guests, line: Line, on_event: OnEvent, judge_cpu_s: float) -> None:
+        self._guests, self._line, self._on_event = guests, line, on_event
+        self._limits = exercise.limits
+        self._until = time.monotonic() + 10 * self._limits.wall_s + 2 * judge_cpu_s
+        self._expected: list[dict[str, Any]] = []
+        self._finished = False
+        self.tests: list[TestResult] = []
+        self.load_outcome: Outcome | None = None
+
+    def run(self) -> None:
+        """Until the judge says "done". Raises JudgeError or SuiteError."""
+        while not self._finished:
+            try:
+                message, _ = self._line.hear(max(0.1, self._until - time.monotonic()))
+                self._act(message)
+            except EOFError:
+                raise JudgeError("the judge ended before the suite did") from None
+            except (TimeoutError, BlockingIOError):
+                raise JudgeError("the judge did not end in time") from None
+            except (OSError, KeyError, ValueError, TypeError) as error:
+                raise JudgeError(f"the judge's report cannot be read: {type(error).__name__}: {error}") from error
+        if not self._expected or [test.id for test in self.tests] != [test["id"] for test in self._expected]:
+            raise JudgeError("the judge's report does not have exactly the tests of the suite")
+
+    def _act(self, message: Mapping[str, Any]) -> None:
+        match message["say"]:
+            case "ready":
+                self._expected = message["tests"]
+                self._on_event({"kind": "started", "total": len(self._expected)})
+            case "broken":
+                raise SuiteError(f"the hidden suite cannot be collected: {message['message']}")
+            case "guest":
+                self._give_guest()
+            case "lost":
+                self._line.say(self._lost(message["why"]))
+            case "time":
+                self._line.say({"seconds": self._guests.extra_s()})
+            case "start":
+                self._guests.allow()
+            case "load":
+                self.load_outcome = Outcome(message["outcome"])
+            case "exhausted":
+                self._guests.exhausted = True
+            case "test":
+                self._tested(message["test"])
+            case "done":
+                self._finished = True
+            case other:
+                raise ValueError(f"unknown message {other!r}")
+
+    def _give_guest(self) -> None:
+        if self._guests.left_s() <= 0.01:
+            detail = f"the {self._limits.cpu_s:g} s of processor time of the grading were used up before this test"
+            self._line.say({"exhausted": "time_limit", "detail": detail})
+            return
+        guest = self._guests.fresh()
+        with guest.channel:
+            self._line.say({}, guest.channel)
+
+    def _lost(self, why: str) -> dict[str, str]:
+        """What became of the guest, as an outcome and a sentence for the candidate."""
+        cause, detail = self._guests.end()
+        if why == "wall" and cause is Cause.ENDED:
+            self._guests.causes.append(str(Cause.TIME_LIMIT))
+            wall_s = self._limits.one_test_wall_s
+            return {"outcome": "time_limit", "detail": f"no answer within {wall_s:g} s (the time of a single test)"}
+        if cause is Cause.ENDED:
+            self._guests.causes.append(str(Cause.CRASHED))
+            return {"outcome": "crashed", "detail": "the process broke the protocol between it and the judge"}
+        return {"outcome": str(_OUTCOMES[cause]), "detail": detail}
+
+    def _tested(self, told: Mapping[str, Any]) -> None:
+        test = TestResult(**{**told, "outcome": Outcome(told["outcome"])})
+        self.tests.append(test)
+        event = {"kind": "test", "test": test.to_json(), "done": len(self.tests), "total": len(self._expected)}
+        self._on_event(event)
+
+
+def _versions(backend: str) -> dict[str, str]:
+    found = {"python": platform.python_version(), "sandbox": backend}
+    for package in ("grader", "pytest", "torch", "numpy"):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found

@@ -9,6 +9,7 @@ Ops and their operands, in the order of the protocol's tuple (`sandbox.wire`):
     load    files, assets, forbidden      write the files, import solution      -> None
     seed    number                        seed random, numpy, torch; a new test -> None
     find    [names]                       attributes of solution                -> [[found, value], …]
+    module                                solution itself
     get     object, name                  set  object, name, value              del  object, name
     call    function, args, kwargs        options: back (return the arguments too)
     special object, name, args            an operator, looked up on the class as the interpreter does
@@ -206,6 +207,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "load": Agent._load,
     "seed": Agent._seed,
     "find": Agent._find,
+    "module": lambda agent, _: sys.modules["solution"],
     "get": lambda agent, _, obj, name: getattr(obj, name),
     "set": lambda agent, _, obj, name, value: setattr(obj, name, value),
     "del": lambda agent, _, obj, name: delattr(obj, name),
@@ -213,7 +215,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "special": Agent._special,
     "next": Agent._next,
     "copy": lambda agent, _, obj, deep: copy.deepcopy(obj) if deep else copy.copy(obj),
-    "send": Agent._source,
     "backward": Agent._backward,
     "push": Agent._push,
+    "send": Agent._source,
 }

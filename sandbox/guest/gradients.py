@@ -34,6 +34,10 @@ class Gradients:
     def tell(self, tensor: Any) -> tuple[str, Any]:
         """How a tensor crosses: as a plain value, as a leaf that can be written to, or as the end of a graph."""
         torch = sys.modules["torch"]
+        with torch._C.DisableTorchFunctionSubclass():  # a subclass may have its own idea of detach()
+            return self._tell(torch, tensor)
+
+    def _tell(self, torch: Any, tensor: Any) -> tuple[str, Any]:
         plain = tensor.detach().as_subclass(torch.Tensor)
         if not tensor.requires_grad:
             return "plain", plain
@@ -45,21 +49,25 @@ class Gradients:
         return "graph", {"handle": handle, "value": plain, "ends": [end for end, _ in self._ends(tensor) if end]}
 
     def backward(self, tensor: Any, grad: Any, ends: list[Any], accumulate: bool, create_graph: bool) -> list[Any]:
-        """Gradients of `ends`, as `torch.autograd.grad` gives them; with `accumulate` also into `.grad` of the rest."""
+        """Gradients of `ends`, as `torch.autograd.grad` gives them, and what each had in `.grad` before.
+
+        With `accumulate` the guest's own leaves get theirs added to `.grad`, as `Tensor.backward` does.
+        """
         torch = sys.modules["torch"]
         leaves = [self._leaf(end) for end in ends]
         given = {id(leaf) for leaf in self._by_number.values()}
         rest = [leaf for _, leaf in self._ends(tensor) if id(leaf) not in given] if accumulate else []
+        earlier = [None if leaf.grad is None else leaf.grad.detach() for leaf in leaves]
         targets = leaves + rest
         if not targets:
-            return []
+            return [[], []]
         grads = torch.autograd.grad(
             tensor, targets, grad, retain_graph=True, create_graph=create_graph, allow_unused=True
         )
         for leaf, slope in zip(rest, grads[len(leaves) :], strict=True):
             if slope is not None:
                 leaf.grad = slope if leaf.grad is None else leaf.grad + slope
-        return list(grads[: len(leaves)])
+        return [list(grads[: len(leaves)]), earlier]
 
     def push(self, leaf: Any, value: Any, grad: Any) -> None:
         """The judge changed its copy of a leaf in place (an optimizer's step, say): the same here."""

@@ -1,0 +1,73 @@
+"""`[rules] forbid`, on the syntax tree: finds forbidden names through imports and aliases, and says where."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+
+
+def violations(files: Mapping[str, bytes], forbid: Iterable[str]) -> list[str]:
+    """One sentence for each use of a forbidden dotted name. A file that does not parse has none: loading will say so."""
+    forbidden = frozenset(forbid)
+    found = []
+    for name, content in files.items():
+        if not name.endswith(".py") or not forbidden:
+            continue
+        try:
+            tree = ast.parse(content)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        found += [
+            f"{name}, line {line}: uses {used}, which the statement forbids" for used, line in _uses(tree, forbidden)
+        ]
+    return found
+
+
+def _uses(tree: ast.AST, forbidden: frozenset[str]) -> list[tuple[str, int]]:
+    aliases = _aliases(tree)
+    found: dict[tuple[str, int], None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Attribute, ast.Name)):
+            names = [_dotted(node, aliases)]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            for hit in _hits(name, forbidden):
+                found[(hit, getattr(node, "lineno", 0))] = None
+    return list(found)
+
+
+def _hits(name: str | None, forbidden: frozenset[str]) -> list[str]:
+    """A forbidden name itself, or anything inside it."""
+    if name is None:
+        return []
+    return [entry for entry in forbidden if name == entry or name.startswith(entry + ".")]
+
+
+def _aliases(tree: ast.AST) -> dict[str, str]:
+    """What each imported name stands for: {"nn": "torch.nn", "F": "torch.nn.functional"}."""
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                known[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                known[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return known
+
+
+def _dotted(node: ast.expr, aliases: Mapping[str, str]) -> str | None:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in aliases:
+        return None
+    return ".".join([aliases[node.id], *reversed(parts)])

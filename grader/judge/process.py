@@ -1,0 +1,115 @@
+"""What runs in a judge: one suite, one submission, then the process ends."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.judge import current
+from grader.judge.errors import Exhausted
+from grader.judge.forbidden import violations
+from grader.judge.imports import Finder, Solution
+from grader.judge.line import Line
+from grader.judge.plugin import JudgePlugin
+from grader.judge.session import Material, Session
+
+_OPTIONS = ("--capture=sys", "--strict-markers", "-pno:cacheprovider", "-pno:terminal", "-pno:faulthandler")
+_OPTIONS += ("-pno:doctest", "-pno:junitxml", "-pno:pastebin", "-pno:unraisableexception")
+
+
+class WorkerSupervisor:
+    """The session's supervisor: the worker at the other end of the line."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def guest(self) -> Any:
+        self._line.say({"say": "guest"})
+        answer, sockets = self._line.hear()
+        if not sockets:
+            raise Exhausted(answer["exhausted"], answer["detail"])
+        return sockets[0]
+
+    def lost(self, why: str) -> tuple[str, str]:
+        self._line.say({"say": "lost", "why": why})
+        answer, _ = self._line.hear()
+        return answer["outcome"], answer["detail"]
+
+    def more_time(self) -> float:
+        self._line.say({"say": "time"})
+        answer, _ = self._line.hear()
+        return float(answer["seconds"])
+
+
+def run(line: Line, job: dict[str, Any]) -> None:
+    """Run the suite of `job` (see `grader.judge.client`) and say how each test ended."""
+    limit(resource.RLIMIT_CPU, job["judge_cpu_s"])
+    limit(resource.RLIMIT_DATA, (job["judge_memory_mb"] << 20) + _data_bytes())
+    tests = Path(job["tests"])
+    files = _decoded(job["files"])
+    material = Material(
+        files=files,
+        assets=_decoded(job["assets"]),
+        forbid=job["forbid"],
+        answers=frozenset(job["answers"]),
+        copy_back=frozenset(job["copy_back"]),
+        seed=job["seed"],
+        wall_s=job["wall_s"],
+        test_wall_s=job["test_wall_s"],
+    )
+    session = Session(material, WorkerSupervisor(line))
+    solution = Solution()
+    Finder(solution).install()
+    current.set_session(session)
+    plugin = JudgePlugin(session, solution, line, tests, job["points"])
+    plugin.forbid(violations(files, job["forbid"]))
+    solution.attach(session)
+    pytest.main([str(tests), f"--rootdir={tests}", "--config-file=/dev/null", *_OPTIONS], plugins=[plugin])
+    if plugin.finished:
+        line.say({"say": "done"})
+
+
+def warm(runtime: str, scratch: str) -> None:
+    """Import what judges need, by using it: torch loads some 500 modules at its first use; then keep it all shared."""
+    sys.pycache_prefix = scratch
+    if runtime == "torch":
+        _warm_torch()
+    suite = Path(scratch) / "test_warm.py"
+    suite.write_text(
+        "import pytest\n@pytest.mark.parametrize('n', [1])\ndef test_warm(n, tmp_path):\n"
+        "    with pytest.raises(ZeroDivisionError):\n        n / 0\n    assert n == pytest.approx(1)\n"
+        "def test_fails():\n    assert [1] == [2], 'warm'\n"
+    )
+    pytest.main([str(suite), f"--rootdir={scratch}", "--config-file=/dev/null", *_OPTIONS])
+    gc.collect()
+    gc.freeze()
+
+
+def _warm_torch() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    x = torch.ones(2, 2, requires_grad=True)
+    torch.nn.Linear(2, 2)(x).exp().softmax(-1).sum().backward()
+    torch.testing.assert_close(torch.ones(2), torch.ones(2))
+    torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1).step()
+    str(torch.randn(3))
+
+
+def limit(kind: int, value: float) -> None:
+    resource.setrlimit(kind, (int(value), int(value)))
+
+
+def _data_bytes() -> int:
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(fields["VmData"].split()[0]) << 10
+
+
+def _decoded(files: dict[str, str]) -> dict[str, bytes]:
+    return {name: b64decode(content) for name, content in files.items()}

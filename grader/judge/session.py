@@ -1,0 +1,229 @@
+"""The judge's end of the wall: one request at a time to the guest, under deadlines; a fresh guest when one is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from grader.judge.errors import Exhausted, GuestLost, LoadFailed, Refused
+from sandbox.codec import Caps, CodecError, Decoder, Encoder
+from sandbox.wire import Channel, Deadline, WireClosed, WireTimeout, WireViolation
+
+_CALLBACK_DEPTH = 20
+
+
+class Supervisor(Protocol):
+    """What the session asks of the worker: guests, and what became of them."""
+
+    def guest(self) -> Any:
+        """A socket to a fresh guest. Raises Exhausted."""
+
+    def lost(self, why: str) -> tuple[str, str]:
+        """The guest is of no more use (`why`: "", "wall" or "violation"): its outcome and a sentence of detail."""
+
+    def more_time(self) -> float:
+        """A deadline passed: how many seconds of it the guest could not have used, for want of a processor."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the guest is given, and how far its objects may answer."""
+
+    files: Mapping[str, bytes]
+    assets: Mapping[str, bytes]
+    forbid: Sequence[str] = ()
+    answers: frozenset[str] = frozenset()
+    copy_back: frozenset[str] = frozenset()
+    seed: int = 0
+    wall_s: float = 60
+    test_wall_s: float = 30
+
+
+@dataclass
+class Request:
+    """One request on its way: what the guest may call back meanwhile."""
+
+    number: int
+    lent: dict[int, Callable[..., Any]] = field(default_factory=dict)
+
+
+class Session:
+    """Talks to the guest on behalf of the suite. Not thread-safe; a judge has one thread."""
+
+    def __init__(self, material: Material, supervisor: Supervisor) -> None:
+        from grader.judge.gradients import Gradients
+        from grader.judge.values import Inward, Outward
+
+        self.material = material
+        self.caps = Caps()
+        self.generation = 0
+        self.incidents: list[Refused | GuestLost] = []
+        self.gradients = Gradients(self)
+        self.outward = Outward(self)
+        self.inward = Inward(self)
+        self._supervisor = supervisor
+        self._channel: Channel | None = None
+        self._requests: list[Request] = []
+        self._wall_left_s = material.wall_s
+        self._test_left_s = material.test_wall_s
+
+    @property
+    def alive(self) -> bool:
+        return self._channel is not None
+
+    def begin(self, test_id: str) -> bool:
+        """Give the next test its share of time, a guest, and the guest its random numbers. Says if the guest is new."""
+        self.incidents.clear()
+        self._test_left_s = min(self.material.test_wall_s, self._wall_left_s)
+        if self._wall_left_s <= 0:
+            raise Exhausted(
+                "time_limit", f"the {self.material.wall_s:g} s of the grading were used up before this test"
+            )
+        new = self.ensure_guest()
+        self.gradients.forget()
+        self.request("seed", derived_seed(self.material.seed, test_id, "guest"))
+        return new
+
+    def ensure_guest(self) -> bool:
+        """Make sure that a guest with the solution loaded is there; says whether it is a new one.
+
+        Raises LoadFailed, GuestLost (the load broke a limit), Exhausted.
+        """
+        if self._channel is not None:
+            return False
+        self._channel = Channel(self._supervisor.guest(), self.caps.frame_bytes)
+        self.generation += 1
+        self.inward.reset()
+        self.gradients.reset()
+        self.request("seed", derived_seed(self.material.seed, "load", "guest"))
+        try:
+            self.request("load", dict(self.material.files), dict(self.material.assets), list(self.material.forbid))
+        except Exception as error:
+            raise LoadFailed(told(error)) from None
+        return True
+
+    def refuse(self, message: str) -> Refused:
+        """The error for a use of a handle that cannot decide a verdict; it counts even if the suite swallows it."""
+        refused = Refused(message)
+        self.incidents.append(refused)
+        return refused
+
+    def request(self, op: str, *operands: Any, **options: Any) -> Any:
+        """Ask the guest and wait for the value. Raises what the candidate's code raised, mirrored; or GuestLost."""
+        if self._channel is None:
+            raise self._again()
+        if op != "push":
+            self.gradients.push_changes()
+        request = Request(secrets.randbits(63))
+        self._requests.append(request)
+        try:
+            message = (op, request.number, self.inward.take_drops(), {"grad": _grad_mode(), **options}, *operands)
+            return self._converse(request, self._encoded(message))
+        finally:
+            self._requests.pop()
+
+    def lend(self, function: Callable[..., Any]) -> int:
+        """Let the guest call `function` while the innermost request runs; the number that it calls it by."""
+        number = secrets.randbits(63)
+        self._requests[-1].lent[number] = function
+        return number
+
+    def lent(self, number: Any) -> Callable[..., Any] | None:
+        """A function that was lent with a request that still runs."""
+        found = (request.lent.get(number) for request in reversed(self._requests) if type(number) is int)
+        return next((function for function in found if function is not None), None)
+
+    def _encoded(self, message: tuple[Any, ...]) -> list[Any]:
+        try:
+            return Encoder(self.outward, self.caps).encode(message)
+        except (CodecError, RecursionError) as error:
+            raise TypeError(str(error)) from None
+
+    def _converse(self, request: Request, parts: list[Any]) -> Any:
+        if self._channel is not None and self._channel.unread():
+            raise self._lose("violation", "it spoke without having been asked")
+        self._timed(lambda channel, deadline: channel.send(parts, deadline))
+        while True:
+            match self._received():
+                case ("ok", request.number, value):
+                    return value
+                case ("raise", request.number, told_error):
+                    raise self.inward.error(told_error)
+                case ("call", request.number, number, tuple() as args, dict() as kwargs):
+                    self._call_back(request, number, args, kwargs)
+                case _:
+                    raise self._lose("violation", "an answer to something else")
+
+    def _call_back(self, request: Request, number: Any, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> None:
+        function = self.lent(number)
+        if function is None or len(self._requests) > _CALLBACK_DEPTH:
+            raise self._lose("violation", "it called a function that it was not lent, or too deep")
+        try:
+            answer: tuple[Any, ...] = ("return", request.number, function(*args, **kwargs))
+            parts = self._encoded(answer)
+        except Exception as error:
+            parts = self._encoded(("throw", request.number, error))
+        self._timed(lambda channel, deadline: channel.send(parts, deadline))
+
+    def _received(self) -> Any:
+        frame = self._timed(lambda channel, deadline: channel.receive(deadline))
+        try:
+            return Decoder(frame, self.inward, self.caps).decode()
+        except (CodecError, RecursionError) as error:
+            raise self._lose("violation", str(error)) from None
+
+    def _timed(self, act: Callable[[Channel, Deadline], Any]) -> Any:
+        """Do something that waits for the guest, on the guest's time."""
+        if self._channel is None:
+            raise self._again()
+        started = time.monotonic()
+        deadline = Deadline(max(0.0, min(self._test_left_s, self._wall_left_s)), self._supervisor.more_time)
+        try:
+            return act(self._channel, deadline)
+        except WireTimeout:
+            raise self._lose("wall") from None
+        except WireViolation as error:
+            raise self._lose("violation", str(error)) from None
+        except WireClosed:
+            raise self._lose("") from None
+        finally:
+            waited = time.monotonic() - started
+            self._test_left_s -= waited
+            self._wall_left_s -= waited
+
+    def _lose(self, why: str, note: str = "") -> GuestLost:
+        """The guest is gone, or must go: ask the worker what became of it. `note` says what a violation was."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        outcome, detail = self._supervisor.lost(why)
+        lost = GuestLost(outcome, f"{detail}: {note}" if note else detail)
+        self.incidents.append(lost)
+        return lost
+
+    def _again(self) -> GuestLost:
+        lost = next((incident for incident in self.incidents if isinstance(incident, GuestLost)), None)
+        return GuestLost(lost.outcome, lost.detail) if lost else GuestLost("error", "there is no guest")
+
+
+def derived_seed(seed: int, *names: str) -> int:
+    """A seed of 32 bits that tells nothing of the one it comes from (SHA-256)."""
+    text = ":".join((str(seed), *names))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
+
+
+def told(error: BaseException) -> str:
+    """An exception of the candidate's as a sentence: type, text, and the innermost place in their files."""
+    where = getattr(error, "_where", None)
+    place = f" ({where[-1][0]}, line {where[-1][1]})" if where else ""
+    return f"{type(error).__name__}: {error}{place}"[:2000]
+
+
+def _grad_mode() -> bool:
+    torch = sys.modules.get("torch")
+    return bool(torch is None or torch.is_grad_enabled())
