@@ -1,0 +1,210 @@
+"""The codec: what goes in comes out with its exact type, and no bytes whatever make the decoder misbehave."""
+
+import collections
+import datetime
+import decimal
+import fractions
+import math
+import resource
+import struct
+import uuid
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sandbox.codec import Caps, CodecError, Decoder, Encoder
+
+
+def encode(value, caps=None):
+    return b"".join(Encoder(lambda foreign: None, caps or Caps()).encode(value))
+
+
+def decode(data, caps=None):
+    return Decoder(bytearray(data), lambda kind, told: (kind, told), caps or Caps()).decode()
+
+
+def there_and_back(value):
+    return decode(encode(value))
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.complex_numbers(),
+    lambda inner: (
+        st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text() | st.integers(), inner)
+    ),
+    max_leaves=30,
+)
+
+
+def same(a, b):
+    """Equal with equal types all the way down; NaN is itself."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, float):
+        return struct.pack("d", a) == struct.pack("d", b) or (math.isnan(a) and math.isnan(b))
+    return a == b or repr(a) == repr(b)
+
+
+@given(plain)
+def test_plain_values_come_back_with_their_exact_types(value):
+    assert same(there_and_back(value), value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2**63,
+        -(2**63) - 1,
+        3**5000,
+        {1, "a"},
+        frozenset({2.5}),
+        decimal.Decimal("-1.50"),
+        decimal.Decimal("Infinity"),
+        fractions.Fraction(-1, 3),
+        datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.timezone(datetime.timedelta(hours=-5))),
+        datetime.date(2026, 1, 2),
+        datetime.timedelta(days=-1, microseconds=1),
+        uuid.UUID(int=7),
+        range(2, 10, 3),
+        slice(1, None, 2),
+        ...,
+        NotImplemented,
+        collections.Counter("aab"),
+        collections.OrderedDict(b=1, a=2),
+        collections.deque([1, 2], 5),
+        collections.defaultdict(list, {1: [2]}),
+        bytearray(b"x"),
+        "\ud800",
+    ],
+    ids=repr,
+)
+def test_standard_types_come_back_as_what_they_are(value):
+    back = there_and_back(value)
+    assert type(back) is type(value)
+    assert back == value
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64", "float16", "float64", "complex128", "U5", "M8[D]"])
+@pytest.mark.parametrize("shape", [(), (3,), (0, 4), (2, 3, 4)])
+def test_numpy_arrays_keep_dtype_shape_and_content(dtype, shape):
+    array = np.arange(int(np.prod(shape))).reshape(shape).astype(dtype)
+    back = there_and_back(array)
+    assert back.dtype == array.dtype
+    assert back.shape == array.shape
+    assert (back == array).all()
+
+
+@pytest.mark.parametrize("name", ["bool", "uint8", "int64", "float16", "bfloat16", "float32", "complex64"])
+@pytest.mark.parametrize("shape", [(), (3,), (0, 4), (50, 40, 10)])
+def test_tensors_keep_dtype_shape_and_content(name, shape):
+    tensor = (torch.randn(shape) * 3).to(getattr(torch, name))
+    back = there_and_back(tensor)
+    assert type(back) is torch.Tensor
+    assert back.dtype == tensor.dtype
+    assert back.shape == tensor.shape
+    assert torch.equal(back, tensor)
+
+
+def test_a_view_crosses_as_what_it_shows():
+    matrix = torch.arange(12.0).reshape(3, 4)
+    assert torch.equal(there_and_back(matrix.T[1:]), matrix.T[1:])
+    assert (there_and_back(np.arange(10)[::-2]) == np.arange(10)[::-2]).all()
+
+
+def test_an_unknown_class_is_refused_rather_than_guessed():
+    class Number(int):
+        pass
+
+    with pytest.raises(CodecError, match="Number"):
+        encode([Number(3)])
+
+
+def test_a_bool_array_with_other_bytes_is_read_as_plain_truth():
+    data = bytearray(encode(np.array([True, False, True])))
+    data[-3:] = bytes([7, 0, 255])
+    assert decode(data).tolist() == [True, False, True]
+    assert decode(data).view("u1").tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("value", "caps"),
+    [
+        ([[[[1]]]], Caps(depth=3)),
+        (list("abcdefghij"), Caps(items=9)),
+        ([1.0] * 100, Caps(items=50)),
+        (2**200, Caps(int_bits=100)),
+        (np.zeros((1,) * 5), Caps(dims=4)),
+    ],
+)
+def test_each_cap_is_checked_by_the_decoder(value, caps):
+    data = encode(value)
+    with pytest.raises(CodecError):
+        decode(data, caps)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"?",
+        b"NN",
+        b"l\xff\xff\xff\xff" * 60,
+        b"m\xff\xff\xff\xffN",
+        b"D\xff\xff\xff\x7f",
+        b"s\xff\xff\xff\xff",
+        b"I\xff\xff\xff\xff",
+        b"x\x05\x00\x00\x00shellN",
+        b"m\x01\x00\x00\x00l\x00\x00\x00\x00N",
+        b"A\x03\x00\x00\x00<f8\x02" + struct.pack("<qqQ", 1 << 40, 1 << 40, 8) + b"\x00" * 9,
+        b"A\x03\x00\x00\x00<f8\x01" + struct.pack("<qQ", -1, 8) + b"\x00" * 9,
+        b"A\x02\x00\x00\x00|O\x01" + struct.pack("<qQ", 1, 8) + b"\x00" * 9,
+        b"X\x07\x00\x00\x00float99\x00" + struct.pack("<Q", 0) + b"\x00",
+    ],
+)
+def test_malformed_frames_are_refused(data):
+    with pytest.raises(CodecError):
+        decode(data)
+
+
+def test_lying_lengths_allocate_nothing():
+    """2.5 kB of nested list headers, each promising a million items, ask other decoders for gigabytes."""
+    lies = b"l\x40\x42\x0f\x00" * 60 + b"N" * 2_000_000
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CodecError):
+        decode(lies)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+def test_keys_that_collide_run_into_the_clock():
+    period = (1 << 61) - 1  # of int hashes
+    count = 60_000
+    keys = b"".join(b"I" + struct.pack("<I", 12) + (k * period << 0).to_bytes(12, "little") + b"N" for k in range(count))
+    with pytest.raises(CodecError, match="to read"):
+        decode(b"m" + struct.pack("<I", count) + keys, Caps(seconds=0.2))
+
+
+@settings(max_examples=2000)
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_give_a_value_or_a_codec_error(data):
+    try:
+        decode(data)
+    except CodecError:
+        pass
+
+
+@settings(max_examples=1000)
+@given(plain, st.data())
+def test_a_damaged_frame_gives_a_value_or_a_codec_error(value, data):
+    frame = bytearray(encode(value))
+    place = data.draw(st.integers(0, len(frame) - 1))
+    frame[place] = data.draw(st.integers(0, 255))
+    try:
+        decode(frame)
+    except CodecError:
+        pass
