@@ -25,6 +25,7 @@ import copy
 import importlib
 import os
 import random
+import signal
 import socket
 import sys
 import threading
@@ -41,9 +42,11 @@ from sandbox.wire import Channel, WireClosed
 
 
 def serve(channel: socket.socket, workdir: str) -> None:
-    """Answer requests until the judge hangs up."""
+    """Answer requests until the judge hangs up; then wait to be ended, since whoever exits by himself has crashed."""
     with contextlib.suppress(WireClosed):
         Agent(channel, workdir).run()
+    while True:
+        signal.pause()
 
 
 class Agent:

@@ -1,0 +1,205 @@
+"""The `local` backend: sandboxes without an engine and without root. Linux with Landlock only.
+
+It never runs a candidate's code unconfined: where the machine cannot confine, `start` raises SandboxUnavailable.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from sandbox.control import ZygoteSandbox, hear_ready
+from sandbox.errors import SandboxLost, SandboxUnavailable
+from sandbox.guest import landlock
+from sandbox.interface import Finding, SandboxSpec
+
+_PACKAGE = Path(__file__).parents[1]
+_LAUNCHER = str(Path(__file__).with_name("launcher.py"))
+_LEAST_LANDLOCK = 6
+_READY_S = 120.0
+_SYSTEM = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/openssl.cnf"]
+_SYSTEM += ["/proc", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/sys/devices/system/cpu"]
+
+
+class LocalBackend:
+    """Starts a launcher per sandbox, which confines itself and runs the zygote (see `launcher.py`)."""
+
+    name = "local"
+
+    def __init__(self) -> None:
+        self._namespaces: bool | None = None
+
+    def check(self) -> list[Finding]:
+        """What this machine offers; "missing" means that `start` refuses."""
+        findings = [self._landlock(), self._sandlock()]
+        if any(finding.level == "missing" for finding in findings):
+            return findings
+        if self._has_namespaces():
+            return [
+                *findings,
+                Finding("namespaces", "ok", "sandboxes get a process table, network and tmpfs of their own"),
+            ]
+        return [
+            *findings,
+            Finding(
+                "namespaces",
+                "unsafe",
+                "this kernel grants no user namespaces to ordinary users: guests see the names of other processes, "
+                "and files are counted instead of bounded by a tmpfs",
+                "allow them (sysctl kernel.unprivileged_userns_clone=1, or kernel.apparmor_restrict_unprivileged_userns=0), "
+                "or use the docker backend",
+            ),
+        ]
+
+    def identity(self, runtime: str) -> str:
+        """The versions of what guests run on."""
+        packages = {"python": ("numpy",), "torch": ("numpy", "torch")}.get(runtime, ())
+        parts = [f"python-{platform.python_version()}", platform.machine()]
+        for package in packages:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                parts.append(f"{package}-{metadata.version(package)}")
+        return "local:" + "+".join(parts)
+
+    def start(self, spec: SandboxSpec) -> ZygoteSandbox:
+        for finding in self.check():
+            if finding.level == "missing":
+                raise SandboxUnavailable(
+                    f"the local sandbox cannot confine code here: {finding.detail}.", finding.remedy
+                )
+        home = tempfile.mkdtemp(prefix="grader-sandbox-", dir="/var/tmp")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            told = self._told(spec, home)
+            process = subprocess.Popen(
+                [sys.executable, "-I", _LAUNCHER, json.dumps(told)],
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=told["env"],
+                start_new_session=True,
+            )
+        anchor = _LocalAnchor(process, home, counts_files=not told["namespaces"])
+        try:
+            hear_ready(ours, _READY_S)
+        except SandboxLost as error:
+            ours.close()
+            anchor.destroy()
+            raise SandboxLost(f"{error}; {anchor.said()}") from None
+        return ZygoteSandbox(f"local-{uuid.uuid4().hex[:12]}", spec, ours, anchor)
+
+    def close(self) -> None:
+        """Nothing is held beyond the sandboxes."""
+
+    def _told(self, spec: SandboxSpec, home: str) -> dict[str, Any]:
+        prefixes = sorted({str(Path(path).resolve()) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix)})
+        needed = [*prefixes, str(_PACKAGE)]
+        namespaces = self._has_namespaces()
+        shared = ["/dev/shm"]
+        if not any(path == "/tmp" or path.startswith("/tmp/") for path in [*needed, home]):
+            shared.append("/tmp")
+        return {
+            "namespaces": namespaces,
+            "files_mb": spec.files_mb,
+            "processes": spec.processes,
+            "home": home,
+            "tmpfs": [home, *shared] if namespaces else [],
+            "readable": [path for path in [*needed, *_SYSTEM] if os.path.exists(path)],
+            "writable": [home, "/dev/null", *(shared if namespaces else [])],
+            "command": [sys.executable, "-I", "-c", _zygote_code(), spec.runtime, "-", home],
+            "env": _environment(home),
+        }
+
+    def _has_namespaces(self) -> bool:
+        """Whether namespaces can be entered *and* mounted in: some distributions grant the first without the second."""
+        if self._namespaces is None:
+            probe = (
+                f"import runpy; launcher = runpy.run_path({_LAUNCHER!r}); launcher['enter_namespaces']()\n"
+                "import os\npid = os.fork()\nif not pid:\n"
+                "    try:\n        launcher['mount_own']({'files_mb': 1, 'tmpfs': ['/dev/shm']})\n"
+                "    except OSError:\n        os._exit(1)\n    os._exit(0)\n"
+                "os._exit(os.waitpid(pid, 0)[1] != 0)\n"
+            )
+            done = subprocess.run([sys.executable, "-I", "-c", probe], capture_output=True, timeout=60, check=False)
+            self._namespaces = done.returncode == 0
+        return self._namespaces
+
+    @staticmethod
+    def _landlock() -> Finding:
+        if platform.system() != "Linux":
+            return Finding(
+                "Landlock", "missing", f"{platform.system()} has none", "run the grader on Linux, or in a Linux VM"
+            )
+        version = landlock.abi()
+        if version >= _LEAST_LANDLOCK:
+            return Finding("Landlock", "ok", f"version {version}")
+        remedy = "use Linux 6.12 or later with landlock among the LSMs (kernel parameter lsm=landlock,…), or the docker backend"
+        return Finding("Landlock", "missing", f"version {version} of the {_LEAST_LANDLOCK} that are needed", remedy)
+
+    @staticmethod
+    def _sandlock() -> Finding:
+        if importlib.util.find_spec("sandlock") is None:
+            return Finding("sandlock", "missing", "the package is not installed", "pip install sandlock==0.9.0")
+        return Finding("sandlock", "ok", f"version {metadata.version('sandlock')}")
+
+
+class _LocalAnchor:
+    def __init__(self, process: subprocess.Popen[bytes], home: str, counts_files: bool) -> None:
+        self._process, self._home, self.counts_files = process, home, counts_files
+        self._said = b""
+
+    def uid(self, number: int) -> int | None:
+        return None
+
+    def ran_out_of_memory(self, since: float) -> bool:
+        return False
+
+    def destroy(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        try:
+            _, self._said = self._process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def said(self) -> str:
+        """The end of what the launcher wrote to stderr, for the log."""
+        return self._said.decode("utf-8", "replace")[-500:].strip() or "it said nothing"
+
+
+def _zygote_code() -> str:
+    """Import our package by its file: the folder that it lies in, and what lies beside it, cannot be read in there."""
+    return (
+        "import importlib.util, sys\n"
+        f"spec = importlib.util.spec_from_file_location('sandbox', {str(_PACKAGE / '__init__.py')!r}, "
+        f"submodule_search_locations=[{str(_PACKAGE)!r}])\n"
+        "sys.modules['sandbox'] = importlib.util.module_from_spec(spec)\n"
+        "from sandbox.guest.zygote import main\nmain()\n"
+    )
+
+
+def _environment(home: str) -> dict[str, str]:
+    return {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": home,
+        "TMPDIR": home,
+        "USER": "guest",
+        "LOGNAME": "guest",
+        "OMP_NUM_THREADS": "1",
+        "MKL_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

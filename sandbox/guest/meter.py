@@ -1,0 +1,90 @@
+"""What the guest's processes use, read from /proc and from the kernel's accounts of children."""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import NamedTuple
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class Process(NamedTuple):
+    pid: int
+    parent: int
+    state: str
+    cpu_s: float  # its own and that of the children that it has waited for
+    memory_mb: float
+
+
+def processes() -> list[Process]:
+    """All processes that /proc shows, ourselves excepted."""
+    found = (_read(int(name)) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid())
+    return [process for process in found if process is not None]
+
+
+def descendants(root: int) -> list[Process]:
+    """The processes below `root`; orphans come to their subreaper, so none escapes by losing its parent."""
+    everything = processes()
+    children: dict[int, list[Process]] = {}
+    for process in everything:
+        children.setdefault(process.parent, []).append(process)
+    found, queue = [], [root]
+    while queue:
+        below = children.pop(queue.pop(), [])
+        found += below
+        queue += [process.pid for process in below]
+    return found
+
+
+def children_cpu_s() -> float:
+    """Processor seconds of all children that this process has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def waited_s(pid: int) -> float:
+    """Seconds that the threads of a process were ready to run and had no processor (schedstat)."""
+    total = 0
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
+                total += int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        return total / 1e9
+    return total / 1e9
+
+
+def data_bytes() -> int:
+    """What RLIMIT_DATA counts of this process."""
+    with open("/proc/self/status") as file:
+        fields = dict(line.split(":", 1) for line in file)
+    return int(fields["VmData"].split()[0]) << 10
+
+
+def resident_mb() -> float:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * _PAGE_MB
+
+
+def tree_mb(folder: str) -> float:
+    """What the files below a folder take."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(path, name)).st_blocks * 512
+            except OSError:
+                continue
+    return total / 2**20
+
+
+def _read(pid: int) -> Process | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    cpu = sum(int(field) for field in fields[11:15]) / _TICK
+    return Process(pid, int(fields[1]), fields[0].decode(), cpu, int(fields[21]) * _PAGE_MB)
