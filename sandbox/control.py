@@ -4,14 +4,15 @@ how it is destroyed, and in what they know of a death by SIGKILL; that is the `A
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
+import os
+import signal
 import socket
 import threading
 import time
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from sandbox.errors import SandboxLost
 from sandbox.interface import Cause, Ending, SandboxSpec
@@ -20,6 +21,10 @@ from sandbox.limits import Limits, Usage
 _PACKET = 1 << 20
 _ANSWER_S = 30.0
 _FIRST_UID, _UIDS = 20_000, 40_000
+
+
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
 
 
 class Anchor(Protocol):
@@ -40,8 +45,8 @@ class Anchor(Protocol):
 class ZygoteGuest:
     """A guest behind a zygote."""
 
-    def __init__(self, sandbox: ZygoteSandbox, channel: socket.socket) -> None:
-        self._sandbox, self._channel = sandbox, channel
+    def __init__(self, sandbox: ZygoteSandbox, channel: socket.socket, printed: IO[bytes]) -> None:
+        self._sandbox, self._channel, self._printed = sandbox, channel, printed
         self._since = time.time()
         self._ending: Ending | None = None
 
@@ -61,7 +66,8 @@ class ZygoteGuest:
     def end(self) -> Ending:
         if self._ending is None:
             self._channel.close()
-            self._ending = self._sandbox.ended(self._sandbox.ask("end"), self._since)
+            with self._printed:
+                self._ending = self._sandbox.ended(self._since, self._printed)
         return self._ending
 
 
@@ -72,6 +78,7 @@ class ZygoteSandbox:
         self._name, self._spec, self._control, self._anchor = name, spec, control, anchor
         self._lock = threading.Lock()
         self._uses = 0
+        self._output_bytes = 0
         control.settimeout(_ANSWER_S)
 
     @property
@@ -90,12 +97,19 @@ class ZygoteSandbox:
         self.ask("ping")
 
     def spawn(self, limits: Limits) -> ZygoteGuest:
+        told = asdict(limits) | {"count_files": self._anchor.counts_files}
+        printed = os.fdopen(os.memfd_create("output", os.MFD_CLOEXEC), "rb")
         ours, theirs = socket.socketpair()
-        with theirs:
-            told = asdict(limits) | {"count_files": self._anchor.counts_files}
-            self.ask("spawn", theirs, limits=told, uid=self._anchor.uid(self._uses))
+        try:
+            with theirs:
+                self.ask("spawn", theirs, printed, limits=told, uid=self._anchor.uid(self._uses))
+        except SandboxLost:
+            ours.close()
+            printed.close()
+            raise
         self._uses += 1
-        return ZygoteGuest(self, ours)
+        self._output_bytes = limits.output_kb << 10
+        return ZygoteGuest(self, ours, printed)
 
     def reset(self) -> None:
         found = self.ask("reset").get("clean", "no answer")
@@ -107,28 +121,39 @@ class ZygoteSandbox:
             self._control.close()
         self._anchor.destroy()
 
-    def ask(self, what: str, *sockets: socket.socket, **operands: Any) -> dict[str, Any]:
+    def ask(self, what: str, *files: HasFileno, **operands: Any) -> dict[str, Any]:
         """One request, one answer. Raises SandboxLost."""
         with self._lock:
             try:
                 message = json.dumps({"do": what, **operands}).encode()
-                socket.send_fds(self._control, [message], [sock.fileno() for sock in sockets])
+                socket.send_fds(self._control, [message], [file.fileno() for file in files])
                 answer = json.loads(self._control.recv(_PACKET) or b"null")
             except (OSError, ValueError) as error:
+                self._control.close()  # or a late answer would be taken for the next one; and the zygote ends
                 raise SandboxLost(f"sandbox {self._name} does not answer: {error}") from None
         if not isinstance(answer, dict):
             raise SandboxLost(f"sandbox {self._name} has ended")
         return answer
 
-    def ended(self, told: dict[str, Any], since: float) -> Ending:
-        """The zygote's account of a guest's end as an `Ending`. Raises SandboxLost for one that makes no sense."""
+    def ended(self, since: float, printed: IO[bytes]) -> Ending:
+        """End the guest that was spawned at `since`. Raises SandboxLost, unless the guest's greed is to blame."""
+        try:
+            told = self.ask("end")
+        except SandboxLost:
+            if self._anchor.ran_out_of_memory(since):
+                return Ending(Cause.MEMORY_LIMIT, self._memory_sentence(), Usage(wall_s=time.time() - since))
+            raise
         try:
             cause, detail = Cause(told["cause"]), str(told["detail"])[:500]
-            if told["signal"] == 9 and self._anchor.ran_out_of_memory(since):
-                cause, detail = Cause.MEMORY_LIMIT, f"used more than {self._spec.memory_mb} MB of memory"
-            return Ending(cause, detail, _usage(told["usage"]), base64.b64decode(told["output"]))
-        except (KeyError, TypeError, ValueError) as error:
+            if told["signal"] == signal.SIGKILL and self._anchor.ran_out_of_memory(since):
+                cause, detail = Cause.MEMORY_LIMIT, self._memory_sentence()
+            output = os.pread(printed.fileno(), self._output_bytes, 0)
+            return Ending(cause, detail, _usage(told["usage"]), output)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SandboxLost(f"sandbox {self._name} gave no account of its guest: {error}") from None
+
+    def _memory_sentence(self) -> str:
+        return f"used more than {self._spec.memory_mb} MB of memory"
 
 
 def hear_ready(control: socket.socket, timeout_s: float) -> None:

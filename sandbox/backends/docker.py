@@ -79,7 +79,7 @@ class DockerBackend:
             with _listening(folder / "control") as listener:
                 client.containers.run(
                     self._tag(spec.runtime),
-                    [spec.runtime, f"{_INSIDE}/control", "/tmp"],
+                    [spec.runtime, f"{_INSIDE}/control", "/tmp", "/dev/shm"],
                     name=name,
                     volumes={str(folder): {"bind": _INSIDE, "mode": "ro"}},
                     **_confinement(spec, self._runtime),

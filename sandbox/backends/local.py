@@ -6,6 +6,7 @@ It never runs a candidate's code unconfined: where the machine cannot confine, `
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +32,8 @@ _PACKAGE = Path(__file__).parents[1]
 _LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 _LEAST_LANDLOCK = 6
 _READY_S = 120.0
+_FOLDERS, _PREFIX = "/var/tmp", "grader-sandbox-"
+_MAKING_S = 10.0
 _SYSTEM = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/openssl.cnf"]
 _SYSTEM += ["/proc", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/sys/devices/system/cpu"]
 
@@ -59,8 +63,8 @@ class LocalBackend:
                 "unsafe",
                 "this kernel grants no user namespaces to ordinary users: guests see the names of other processes, "
                 "and files are counted instead of bounded by a tmpfs",
-                "allow them (sysctl kernel.unprivileged_userns_clone=1, or kernel.apparmor_restrict_unprivileged_userns=0), "
-                "or use the docker backend",
+                "allow them (sysctl kernel.unprivileged_userns_clone=1, "
+                "kernel.apparmor_restrict_unprivileged_userns=0), or use the docker backend",
             ),
         ]
 
@@ -79,7 +83,9 @@ class LocalBackend:
                 raise SandboxUnavailable(
                     f"the local sandbox cannot confine code here: {finding.detail}.", finding.remedy
                 )
-        home = tempfile.mkdtemp(prefix="grader-sandbox-", dir="/var/tmp")
+        _remove_leftovers()
+        home = tempfile.mkdtemp(prefix=_PREFIX, dir=_FOLDERS)
+        lock = _lock(home)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             told = self._told(spec, home)
@@ -91,7 +97,7 @@ class LocalBackend:
                 env=told["env"],
                 start_new_session=True,
             )
-        anchor = _LocalAnchor(process, home, counts_files=not told["namespaces"])
+        anchor = _LocalAnchor(process, home, lock, counts_files=not told["namespaces"])
         try:
             hear_ready(ours, _READY_S)
         except SandboxLost as error:
@@ -110,15 +116,16 @@ class LocalBackend:
         shared = ["/dev/shm"]
         if not any(path == "/tmp" or path.startswith("/tmp/") for path in [*needed, home]):
             shared.append("/tmp")
+        written = [home, *(shared if namespaces else [])]
         return {
             "namespaces": namespaces,
             "files_mb": spec.files_mb,
             "processes": spec.processes,
             "home": home,
-            "tmpfs": [home, *shared] if namespaces else [],
+            "tmpfs": written if namespaces else [],
             "readable": [path for path in [*needed, *_SYSTEM] if os.path.exists(path)],
-            "writable": [home, "/dev/null", *(shared if namespaces else [])],
-            "command": [sys.executable, "-I", "-c", _zygote_code(), spec.runtime, "-", home],
+            "writable": ["/dev/null", *written],
+            "command": [sys.executable, "-I", "-c", _zygote_code(), spec.runtime, "-", *written],
             "env": _environment(home),
         }
 
@@ -145,7 +152,7 @@ class LocalBackend:
         version = landlock.abi()
         if version >= _LEAST_LANDLOCK:
             return Finding("Landlock", "ok", f"version {version}")
-        remedy = "use Linux 6.12 or later with landlock among the LSMs (kernel parameter lsm=landlock,…), or the docker backend"
+        remedy = "use Linux 6.12 or later with landlock among its LSMs (kernel parameter lsm=…), or the docker backend"
         return Finding("Landlock", "missing", f"version {version} of the {_LEAST_LANDLOCK} that are needed", remedy)
 
     @staticmethod
@@ -156,8 +163,8 @@ class LocalBackend:
 
 
 class _LocalAnchor:
-    def __init__(self, process: subprocess.Popen[bytes], home: str, counts_files: bool) -> None:
-        self._process, self._home, self.counts_files = process, home, counts_files
+    def __init__(self, process: subprocess.Popen[bytes], home: str, lock: int | None, counts_files: bool) -> None:
+        self._process, self._home, self._lock, self.counts_files = process, home, lock, counts_files
         self._said = b""
 
     def uid(self, number: int) -> int | None:
@@ -174,10 +181,37 @@ class _LocalAnchor:
         except subprocess.TimeoutExpired:
             self._process.kill()
         shutil.rmtree(self._home, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def said(self) -> str:
         """The end of what the launcher wrote to stderr, for the log."""
         return self._said.decode("utf-8", "replace")[-500:].strip() or "it said nothing"
+
+
+def _lock(folder: str) -> int | None:
+    """Hold a folder for as long as this process lives; None if another holds it or it is gone."""
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return None
+    except OSError:
+        return None
+    return lock
+
+
+def _remove_leftovers() -> None:
+    """The folders of sandboxes whose owner was killed: nobody holds them."""
+    for path in Path(_FOLDERS).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            young = time.time() - path.lstat().st_mtime < _MAKING_S  # made just now, and not held yet
+            if not young and (lock := _lock(str(path))) is not None:
+                shutil.rmtree(path, ignore_errors=True)
+                os.close(lock)
 
 
 def _zygote_code() -> str:

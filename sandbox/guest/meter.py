@@ -18,17 +18,14 @@ class Process(NamedTuple):
     memory_mb: float
 
 
-def processes() -> list[Process]:
-    """All processes that /proc shows, ourselves excepted."""
-    found = (_read(int(name)) for name in os.listdir("/proc") if name.isdigit() and int(name) != os.getpid())
-    return [process for process in found if process is not None]
-
-
 def descendants(root: int) -> list[Process]:
-    """The processes below `root`; orphans come to their subreaper, so none escapes by losing its parent."""
-    everything = processes()
+    """The processes below `root`; orphans come to their subreaper, so none escapes by losing its parent.
+
+    The dead are left out once they have been waited for; until then their time is counted here.
+    """
+    names = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     children: dict[int, list[Process]] = {}
-    for process in everything:
+    for process in filter(None, map(_read, names)):
         children.setdefault(process.parent, []).append(process)
     found, queue = [], [root]
     while queue:
@@ -58,14 +55,31 @@ def waited_s(pid: int) -> float:
 
 def data_bytes() -> int:
     """What RLIMIT_DATA counts of this process."""
-    with open("/proc/self/status") as file:
-        fields = dict(line.split(":", 1) for line in file)
-    return int(fields["VmData"].split()[0]) << 10
+    return _status_kb("self", "VmData") << 10
 
 
 def resident_mb() -> float:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * _PAGE_MB
+    """Memory of this process now."""
+    return _status_kb("self", "VmRSS") / 1024
+
+
+def peak_mb(pid: int) -> float:
+    """The most memory that a process has had at once; 0 when it is gone."""
+    return _status_kb(str(pid), "VmHWM") / 1024
+
+
+def proportional_mb(pids: list[int]) -> float:
+    """Memory of several processes, shared pages counted once; infinite where that may not be seen."""
+    total = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/smaps_rollup") as file:
+                total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+        except (ProcessLookupError, FileNotFoundError, StopIteration):
+            continue
+        except OSError:
+            return float("inf")
+    return total / 1024
 
 
 def tree_mb(folder: str) -> float:
@@ -88,3 +102,11 @@ def _read(pid: int) -> Process | None:
         return None
     cpu = sum(int(field) for field in fields[11:15]) / _TICK
     return Process(pid, int(fields[1]), fields[0].decode(), cpu, int(fields[21]) * _PAGE_MB)
+
+
+def _status_kb(pid: str, field: str) -> int:
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            return next((int(line.split()[1]) for line in file if line.startswith(field)), 0)
+    except OSError:
+        return 0

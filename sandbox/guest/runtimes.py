@@ -6,7 +6,16 @@ import contextlib
 import importlib
 from collections.abc import Callable
 
-_COMMON = ("asyncio", "collections", "concurrent.futures", "csv", "dataclasses", "datetime", "decimal", "enum")
+_COMMON: tuple[str, ...] = (
+    "asyncio",
+    "collections",
+    "concurrent.futures",
+    "csv",
+    "dataclasses",
+    "datetime",
+    "decimal",
+    "enum",
+)
 _COMMON += ("fractions", "functools", "heapq", "itertools", "json", "logging", "math", "multiprocessing", "pathlib")
 _COMMON += ("random", "re", "statistics", "string", "subprocess", "tempfile", "threading", "typing", "unittest")
 

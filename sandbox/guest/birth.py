@@ -1,0 +1,91 @@
+"""How a fork of the zygote becomes a guest: what it loses, in the order in which it loses it.
+
+1. the control socket and every other descriptor but its channel and its output
+2. its session: no terminal, no process group of the zygote's
+3. resources: processor time, memory on top of what the zygote has, file size, descriptors, core dumps
+4. its standing with the kernel's killer: when memory runs out it goes first, not the zygote
+5. the zygote's uid (docker), or the reach to the zygote by signals and tracing (local: Landlock)
+6. the shared folders: it works in one of its own
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import Any, NoReturn
+
+from sandbox.guest import agent, landlock, meter
+
+_CHANNEL_FD = 100  # far from 0-2, where nothing of the candidate's meets it by accident
+_PR_SET_DUMPABLE = 4
+_OPEN_FILES = 256
+_SPARE_CPU_S = 2  # the zygote measures all processes together; the kernel's limit for one is the backstop
+
+
+def become_guest(channel: int, output: int, limits: dict[str, Any], uid: int | None, folder: str) -> NoReturn:
+    """Never returns: serves, and leaves with 70 if a step of ours failed."""
+    try:
+        _descriptors(channel, output)
+        os.setsid()
+        _limit_resources(limits)
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+        if uid is None:
+            landlock.enter_own_domain()
+        else:
+            drop_to(uid)
+        os.mkdir(folder, 0o700)
+        os.chdir(folder)
+        os.environ.update(HOME=folder, TMPDIR=folder)
+        agent.serve(socket.socket(fileno=_CHANNEL_FD), folder)
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            os.write(2, f"{type(error).__name__}: {error}\n".encode()[:500])
+        os._exit(70)
+    os._exit(0)
+
+
+def drop_to(uid: int) -> None:
+    """Take on a guest's uid and lose all capabilities with root's."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # its own /proc/self, which setuid took from it
+
+
+def _descriptors(channel: int, output: int) -> None:
+    """0: nothing; 1 and 2: the output; the channel far away and lost on exec; all else closed."""
+    os.dup2(channel, _CHANNEL_FD, inheritable=False)
+    os.set_blocking(output, True)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.closerange(3, _CHANNEL_FD)
+    os.closerange(_CHANNEL_FD + 1, 4096)
+    sys.stdin = sys.__stdin__ = _stream(0, "r")  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _stream(1, "w")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _stream(2, "w")  # type: ignore[misc]
+
+
+def _stream(fd: int, mode: str) -> io.TextIOWrapper:
+    stream = open(fd, f"{mode}b", closefd=False)  # noqa: SIM115  open as long as the guest lives
+    return io.TextIOWrapper(stream, encoding="utf-8", errors="replace", line_buffering=True)
+
+
+def _limit_resources(limits: dict[str, Any]) -> None:
+    wanted = {
+        resource.RLIMIT_CPU: int(limits["cpu_s"]) + _SPARE_CPU_S,
+        resource.RLIMIT_DATA: meter.data_bytes() + (int(limits["memory_mb"]) << 20),
+        resource.RLIMIT_FSIZE: int(limits["files_mb"]) << 20,
+        resource.RLIMIT_NOFILE: _OPEN_FILES,
+        resource.RLIMIT_CORE: 0,
+    }
+    for kind, value in wanted.items():
+        resource.setrlimit(kind, (value, value))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an OSError tells more than a death
