@@ -5,6 +5,7 @@
 3. resources: processor time, memory on top of what the zygote has, file size, descriptors, core dumps
 4. its standing with the kernel's killer: when memory runs out it goes first, not the zygote
 5. the zygote's uid (docker), or the reach to the zygote by signals and tracing (local: Landlock)
+   and in both every capability
 6. the shared folders: it works in one of its own
 """
 
@@ -17,6 +18,7 @@ import os
 import resource
 import signal
 import socket
+import struct
 import sys
 from typing import Any, NoReturn
 
@@ -24,6 +26,7 @@ from sandbox.guest import agent, landlock, meter
 
 _CHANNEL_FD = 100  # far from 0-2, where nothing of the candidate's meets it by accident
 _PR_SET_DUMPABLE = 4
+_CAPABILITY_VERSION_3 = 0x20080522
 _OPEN_FILES = 256
 _SPARE_CPU_S = 2  # the zygote measures all processes together; the kernel's limit for one is the backstop
 
@@ -40,6 +43,7 @@ def become_guest(channel: int, output: int, limits: dict[str, Any], uid: int | N
             landlock.enter_own_domain()
         else:
             drop_to(uid)
+        _drop_capabilities()
         os.mkdir(folder, 0o700)
         os.chdir(folder)
         os.environ.update(HOME=folder, TMPDIR=folder)
@@ -57,6 +61,13 @@ def drop_to(uid: int) -> None:
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # its own /proc/self, which setuid took from it
+
+
+def _drop_capabilities() -> None:
+    """Those of a user namespace too. no-new-privileges is set, so no program that it runs gets any back."""
+    header = struct.pack("<Ii", _CAPABILITY_VERSION_3, 0)
+    if ctypes.CDLL(None).capset(header, bytes(24)) != 0:
+        raise OSError("capset")
 
 
 def _descriptors(channel: int, output: int) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 from typing import NamedTuple
 
 _TICK = os.sysconf("SC_CLK_TCK")
+_OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")  # cgroup v2, v1
 _PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
@@ -80,6 +82,14 @@ def proportional_mb(pids: list[int]) -> float:
         except OSError:
             return float("inf")
     return total / 1024
+
+
+def oom_kills() -> int:
+    """Processes in this container that the kernel has killed for want of memory; 0 where it does not say."""
+    for path in _OOM_COUNTERS:
+        with contextlib.suppress(OSError, StopIteration), open(path) as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+    return 0
 
 
 def tree_mb(folder: str) -> float:

@@ -25,6 +25,7 @@ class Watch:
         self._started = time.monotonic()
         self._earlier_cpu_s = meter.children_cpu_s()
         self._base_mb = meter.resident_mb()
+        self._earlier_oom_kills = meter.oom_kills()
         self._share_s = self._until_s = float(limits["cpu_s"])
         self._cpu_s = self._peak_mb = self._waited_s = 0.0
 
@@ -98,7 +99,7 @@ class Watch:
         limits = self.limits
         if self._cpu_s > self._until_s:
             return "time_limit"
-        if now_mb > limits["memory_mb"] + _SLACK_MB:
+        if now_mb > limits["memory_mb"] + _SLACK_MB or meter.oom_kills() > self._earlier_oom_kills:
             return "memory_limit"
         if self._printed > limits["output_kb"] << 10:
             return "output_limit"

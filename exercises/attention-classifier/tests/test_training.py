@@ -1,0 +1,98 @@
+"""What train_classifier learns, measured on sentences that it has never seen.
+
+The task: a word has a class and a loudness; the loudest word of a sentence occurs once and decides its class. Which word
+means what is drawn from the seed. A model that weighs all words alike cannot do it, least of all in long sentences.
+"""
+
+import pytest
+import solution
+import torch
+
+CLASSES, LEVELS, FILLERS = 3, 4, 12
+VOCABULARY = 1 + CLASSES * LEVELS + FILLERS
+
+
+class Language:
+    """Which word is the padding, which are loud how much and for which class, and which say nothing."""
+
+    def __init__(self, seed):
+        self.random = torch.Generator().manual_seed(seed)
+        words = torch.randperm(VOCABULARY, generator=self.random)
+        self.pad, self.fillers = words[0].item(), words[-FILLERS:]
+        self.loud = words[1:-FILLERS].view(LEVELS, CLASSES)
+
+    def below(self, bound, shape=()):
+        return torch.randint(bound, shape, generator=self.random)
+
+    def sentence(self, length, label):
+        """The words (length,) of one sentence and where its loudest word stands."""
+        top = 1 + self.below(LEVELS - 1).item()
+        words = self.loud[self.below(top, (length,)), self.below(CLASSES, (length,))]
+        quiet = torch.rand(length, generator=self.random) < 0.3
+        words = torch.where(quiet, self.fillers[self.below(FILLERS, (length,))], words)
+        place = self.below(length).item()
+        words[place] = self.loud[top, label]
+        return words, place
+
+    def draw(self, count, shortest, longest):
+        """Padded tokens (N, T), labels (N,) and the place of the deciding word (N,)."""
+        tokens, labels = torch.full((count, longest), self.pad), self.below(CLASSES, (count,))
+        places = torch.zeros(count, dtype=torch.int64)
+        for row in range(count):
+            length = shortest + self.below(longest - shortest + 1).item()
+            tokens[row, :length], places[row] = self.sentence(length, labels[row])
+        return tokens, labels, places
+
+
+def train(language, seed, count=1200):
+    """A model that the candidate's code trained on `count` sentences of 10 to 20 words."""
+    tokens, labels, _ = language.draw(count, 10, 20)
+    try:
+        return solution.train_classifier(tokens, labels, VOCABULARY, CLASSES, language.pad, seed % 1000)
+    except Exception as error:
+        pytest.fail(f"train_classifier raised {type(error).__name__}: {str(error)[:300]}")
+
+
+def accuracy(model, tokens, labels):
+    """The share of sentences whose largest logit is the label's."""
+    with torch.no_grad():
+        logits, _ = model(tokens)
+    return (logits.argmax(1) == labels).float().mean().item()
+
+
+@pytest.mark.points(8)
+def test_learns_which_word_decides(seed):
+    """After training, at least 91% of new sentences are classified correctly"""
+    language = Language(seed)
+    model = train(language, seed)
+    tokens, labels, _ = language.draw(400, 10, 20)
+    reached = accuracy(model, tokens, labels)
+    assert reached >= 0.91, f"{reached:.1%} of new sentences are right, 91% are needed"
+
+
+@pytest.mark.points(5)
+def test_carries_over_to_longer_sentences(seed):
+    """Trained on at most 20 words, the model classifies at least 85% of sentences of 30 to 50 words correctly"""
+    language = Language(seed)
+    model = train(language, seed)
+    tokens, labels, places = language.draw(300, 30, 50)
+    reached = accuracy(model, tokens, labels)
+    assert reached >= 0.85, (
+        f"{reached:.1%} of longer sentences are right, 85% are needed: one loud word must win against dozens of others, "
+        "which a mean over the words does not allow"
+    )
+    with torch.no_grad():
+        _, weights = model(tokens)
+    focus = weights[torch.arange(300), places].mean().item()
+    assert focus >= 0.4, f"the deciding word gets {focus:.0%} of the attention on average, 40% are needed"
+
+
+@pytest.mark.points(3)
+def test_same_seed_same_model(seed):
+    """Training twice with the same data and seed gives the same logits, in evaluation mode"""
+    models = [train(Language(seed), seed, count=128) for _ in range(2)]
+    assert models[0].training is False, "the returned model is still in training mode: call eval() before returning it"
+    tokens, _, _ = Language(seed + 1).draw(50, 10, 20)
+    with torch.no_grad():
+        (first, _), (second, _) = models[0](tokens), models[1](tokens)
+    assert torch.allclose(first, second, atol=1e-5), "seed everything random (torch.manual_seed) before making the model"

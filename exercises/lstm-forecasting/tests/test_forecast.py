@@ -1,0 +1,116 @@
+"""What a fitted forecaster knows of a future that it was never given.
+
+The judge keeps the tail of each series, hands out histories one step at a time, and measures here.
+"""
+
+import math
+from pathlib import Path
+
+import pytest
+import solution
+import torch
+
+WINDOW, HORIZON = 16, 3
+
+
+def uniform(g, low, high):
+    """One number between low and high."""
+    return low + (high - low) * torch.rand((), generator=g).item()
+
+
+def sunspots(g):
+    """The yearly sunspots (309,) of 1700 to 2008, in a unit of the seed's own."""
+    lines = (Path(__file__).parent / "sunspots.csv").read_text().splitlines()
+    counts = torch.tensor([float(line.split(",")[1]) for line in lines if line[0].isdigit()])
+    return uniform(g, 5, 50) * counts + uniform(g, 1000, 5000)
+
+
+def two_rhythms(g, length=300):
+    """Two waves (N,) whose periods, phases, unit and noise are the seed's own."""
+    t = torch.arange(float(length))
+    fast, slow = (torch.sin(2 * math.pi * (t / uniform(g, *p) + uniform(g, 0, 1))) for p in [(7, 9), (11, 15)])
+    noise = torch.randn(length, generator=g)
+    return uniform(g, 20, 60) * (fast + 0.6 * slow + 0.1 * noise) + uniform(g, 300, 900)
+
+
+def fit(series, seed):
+    """A forecaster that the candidate's code fitted to the series."""
+    try:
+        return solution.fit_forecaster(series, WINDOW, HORIZON, seed % 1000)
+    except Exception as error:
+        pytest.fail(f"fit_forecaster raised {type(error).__name__}: {str(error)[:300]}")
+
+
+def predict(forecaster, history):
+    """The forecast (HORIZON,), checked for its shape."""
+    values = forecaster.predict(history)
+    assert tuple(values.shape) == (HORIZON,), f"predict must return a tensor (horizon,) = ({HORIZON},)"
+    return values.detach()
+
+
+def error_ratio(series, n_train, seed):
+    """Root mean squared error of forecasts made after n_train, divided by that of repeating the last value."""
+    forecaster = fit(series[:n_train], seed)
+    ours, naive = [], []
+    for now in range(n_train, len(series) - HORIZON + 1):
+        future = series[now : now + HORIZON]
+        ours.append((predict(forecaster, series[:now]) - future).square().mean())
+        naive.append((series[now - 1] - future).square().mean())
+    return (torch.stack(ours).mean() / torch.stack(naive).mean()).sqrt().item()
+
+
+@pytest.mark.points(5)
+def test_forecasts_sunspots(seed):
+    """On the sunspots after the training part, the error is at most 80% of that of repeating the last value"""
+    g = torch.Generator().manual_seed(seed)
+    n_train = int(uniform(g, 220, 250))
+    ratio = error_ratio(sunspots(g), n_train, seed)
+    assert ratio <= 0.8, (
+        f"your error is {ratio:.0%} of that of repeating the last value, at most 80% is needed. Is the series scaled, and "
+        "the forecast scaled back? Does each target follow its window? Or was the short series learnt by heart?"
+    )
+
+
+@pytest.mark.points(5)
+def test_forecasts_two_rhythms(seed):
+    """On a sum of two waves the error is at most 45% of that of repeating the last value"""
+    g = torch.Generator().manual_seed(seed + 1)
+    ratio = error_ratio(two_rhythms(g), 220, seed)
+    assert ratio <= 0.45, f"your error is {ratio:.0%} of that of repeating the last value, at most 45% is needed"
+
+
+@pytest.mark.points(3)
+def test_forecasts_come_from_the_lstm(seed):
+    """Setting all weights of the forecaster's lstm to zero changes its forecast"""
+    series = two_rhythms(torch.Generator().manual_seed(seed + 1), length=60)
+    forecaster = fit(series, seed)
+    before = predict(forecaster, series)
+    try:
+        weights = forecaster.lstm.cell.state_dict()
+        forecaster.lstm.cell.load_state_dict({name: torch.zeros_like(value) for name, value in weights.items()})
+    except AttributeError as error:
+        pytest.fail(f"the forecaster must keep your LSTM as `lstm`: {str(error)[:200]}")
+    after = predict(forecaster, series)
+    assert (before - after).abs().max() > 1e-3 * series.std(), "the forecast does not depend on the forecaster's lstm"
+
+
+@pytest.mark.points(3)
+def test_only_the_last_window_counts(seed):
+    """The forecast depends on the last `window` values, neither on older ones nor on earlier forecasts"""
+    series = two_rhythms(torch.Generator().manual_seed(seed + 2), length=80)
+    forecaster = fit(series, seed)
+    short = predict(forecaster, series[-WINDOW:])
+    predict(forecaster, series[: WINDOW + 1])
+    long = predict(forecaster, series)
+    assert torch.allclose(short, long, atol=1e-3), (
+        "a longer history with the same last values gave another forecast: scale with the statistics of the training series, "
+        "not of the history, and start each forecast from an empty state"
+    )
+
+
+@pytest.mark.points(2)
+def test_same_seed_same_forecast(seed):
+    """Fitting twice with the same series and seed gives the same forecast"""
+    series = two_rhythms(torch.Generator().manual_seed(seed + 3), length=60)
+    first, second = (predict(fit(series, seed), series) for _ in range(2))
+    assert torch.allclose(first, second, atol=1e-3), "seed everything random (torch.manual_seed) before making the model"
