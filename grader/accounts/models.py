@@ -1,0 +1,33 @@
+"""API keys, as they are stored: never the key itself."""
+
+from __future__ import annotations
+
+import datetime
+from enum import StrEnum
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from grader.db import Base, Moment, new_id, word
+
+
+class Role(StrEnum):
+    """What the holder of a key may do; each role includes the ones below it."""
+
+    ADMIN = "admin"
+    REVIEWER = "reviewer"  # reads everything, hidden tests and messages included
+    CANDIDATE = "candidate"  # submits, and reads own submissions as the feedback policy allows
+
+
+class ApiKey(Base):
+    """``digest`` is SHA-256 of the key, which has 256 random bits: nothing slower is needed. ``hint`` is its start."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    name: Mapped[str] = mapped_column(String(200))
+    role: Mapped[Role] = mapped_column(word(Role))
+    hint: Mapped[str] = mapped_column(String(20))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime.datetime] = mapped_column(Moment)
+    revoked_at: Mapped[datetime.datetime | None] = mapped_column(Moment)
