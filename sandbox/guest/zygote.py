@@ -142,19 +142,23 @@ class Zygote:
             if guest.cause is not None:
                 self._kill_all()
 
-    def _reap(self) -> None:
-        """Collect the dead: the guest, and orphans of its that came to us."""
+    def _reap(self) -> bool:
+        """Collect the dead: the guest, and orphans of its that came to us. Whether no child is left, dead or alive."""
         with contextlib.suppress(ChildProcessError):
             while True:
                 pid, status, used = os.wait4(-1, os.WNOHANG)
                 if not pid:
-                    break
+                    return False
                 if self._guest is not None and pid == self._guest.pid:
                     self._guest.reaped(status, used.ru_maxrss / 1024)
+        return True
 
     def _kill_all(self) -> None:
-        """Stop all first, so that none can fork while the others are killed; until none is left."""
-        while living := meter.descendants(os.getpid()):
+        """Stop all first, so that none can fork while the others are killed; until none is left.
+
+        One that is dead but not yet waited for may be missing from /proc (sandlock hides it): its time is not ours yet.
+        """
+        while (living := meter.descendants(os.getpid())) or not self._reap():
             for number in (signal.SIGSTOP, signal.SIGKILL):
                 for process in living:
                     with contextlib.suppress(ProcessLookupError):
