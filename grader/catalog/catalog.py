@@ -1,0 +1,104 @@
+"""The exercises of a folder. A changed one is read anew; a broken one does not hide the others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.catalog.digest import entries, left_behind
+from grader.catalog.model import Exercise
+from grader.catalog.read import read
+from grader.catalog.schema import FILE, nearest
+from grader.errors import BadInput, ExerciseError
+from sandbox.limits import Limits
+
+_Signature = tuple[tuple[str, int, int, int], ...]
+
+
+class UnknownExercise(BadInput):
+    """No exercise of that name; the message names the nearest one."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        near = nearest(name, known)
+        hint = f"did you mean {near}?" if near else f"there are: {', '.join(known) or 'none'}"
+        super().__init__(f"there is no exercise {name!r}; {hint}", "unknown_exercise")
+
+
+@dataclass(frozen=True)
+class _Read:
+    signature: _Signature
+    found: Exercise | ExerciseError
+
+
+class Catalog:
+    """Thread-safe. `limits` are those that an exercise.toml leaves open."""
+
+    def __init__(self, folder: Path, limits: Limits = Limits()) -> None:  # noqa: B008  (frozen)
+        self.folder = folder
+        self._limits = limits
+        self._read: dict[str, _Read] = {}
+        self._lock = threading.Lock()
+
+    def slugs(self) -> list[str]:
+        """The exercises that can be graded, sorted."""
+        return [name for name in self._names() if isinstance(self._look(name), Exercise)]
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong with those that cannot, by folder name."""
+        looked = ((name, self._look(name)) for name in self._names())
+        return {name: str(found) for name, found in looked if isinstance(found, ExerciseError)}
+
+    def get(self, slug: str) -> Exercise:
+        """The exercise as it is on disk now. Raises UnknownExercise, or ExerciseError if it is broken."""
+        names = self._names()
+        if slug not in names:
+            raise UnknownExercise(slug, names)
+        found = self._look(slug)
+        if isinstance(found, ExerciseError):
+            raise found
+        return found
+
+    def find(self, slug_or_folder: str | Path) -> Exercise:
+        """The exercise of that slug, or the one in any folder of the format. Raises as `get` does."""
+        name = str(slug_or_folder)
+        if name in self._names():
+            return self.get(name)
+        folder = Path(slug_or_folder)
+        if folder.is_dir():
+            return read(folder.resolve(), self._limits)
+        return self.get(name)
+
+    def _names(self) -> list[str]:
+        if not self.folder.is_dir():
+            return []
+        folders = (child for child in self.folder.iterdir() if child.is_dir() and not left_behind(child.name))
+        return sorted(child.name for child in folders if (child / FILE).exists() or (child / "tests").exists())
+
+    def _look(self, name: str) -> Exercise | ExerciseError:
+        folder = self.folder / name
+        try:
+            signature = _signature(folder)
+        except (OSError, ExerciseError) as error:
+            return ExerciseError(f"{folder}: {error}")
+        with self._lock:
+            known = self._read.get(name)
+        if known is None or known.signature != signature:
+            known = _Read(signature, self._fresh(folder))
+            with self._lock:
+                self._read[name] = known
+        return known.found
+
+    def _fresh(self, folder: Path) -> Exercise | ExerciseError:
+        try:
+            exercise = read(folder.resolve(), self._limits)
+        except ExerciseError as error:
+            return error
+        if exercise.slug != folder.name:
+            return ExerciseError(f"{folder}: its slug is {exercise.slug}; rename the folder or the slug")
+        return exercise
+
+
+def _signature(folder: Path) -> _Signature:
+    return tuple((path, info.st_mtime_ns, info.st_ctime_ns, info.st_size) for path, info in entries(folder))
