@@ -15,7 +15,7 @@ SandboxName = Literal["auto", "docker", "local"]
 class Settings(BaseSettings):
     """Everything that an operator can set. The defaults are the embedded service: nothing to install first."""
 
-    model_config = SettingsConfigDict(env_prefix="GRADER_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="GRADER_", env_ignore_empty=True, frozen=True, extra="forbid")
 
     data_dir: Path = Field(Path("var"), description="Where the embedded service keeps its database and its first key.")
     exercises_dir: Path = Field(Path("exercises"), description="The folder whose sub-folders are the exercises.")
