@@ -1,0 +1,111 @@
+"""`make bench`: one table from one run.
+
+Every way grades the same correct submission to the same ten-test torch suite, one after the other, on an otherwise idle
+machine. Times are told as ratios to bare pytest too, since only these mean something on another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import ways
+from tests.benchmarks.meters import PeakMemory, Row, busy_s, machine
+
+SLUG = "small-torch"
+WAYS: dict[str, Callable[[], contextlib.AbstractContextManager[ways.Grade]]] = {
+    "bare python -m pytest, no sandbox": lambda: ways.bare_pytest(SLUG),
+    "docker run per submission": lambda: ways.container_per_submission(SLUG),
+    "service, docker, per_container": lambda: ways.service(SLUG, "docker", "per_container"),
+    "service, docker, per_process": lambda: ways.service(SLUG, "docker", "per_process"),
+    "service, local, per_container": lambda: ways.service(SLUG, "local", "per_container"),
+    "service, local, per_process": lambda: ways.service(SLUG, "local", "per_process"),
+}
+RESULTS = Path(__file__).with_name("results.md")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--runs", type=int, default=20, help="gradings per way (default 20)")
+    parser.add_argument("--pause", type=float, default=2.5, help="seconds between gradings, so that a pool keeps up")
+    parser.add_argument("--keep", action="store_true", help=f"write the table to {RESULTS.name}")
+    options = parser.parse_args()
+    console = Console(stderr=True)
+    rows = []
+    for name, way in WAYS.items():
+        console.print(f"{name} …")
+        rows.append(measure(name, way, options.runs, options.pause))
+        console.print(f"  median {rows[-1].median_s * 1000:.0f} ms")
+    Console().print(table(rows))
+    if options.keep:
+        RESULTS.write_text(markdown(rows, options.runs))
+
+
+def measure(
+    name: str, way: Callable[[], contextlib.AbstractContextManager[ways.Grade]], runs: int, pause: float
+) -> Row:
+    """Time `runs` gradings, `pause` seconds apart. Processor time includes what happens in the pauses: a pool that
+    starts a new sandbox after each grading pays for it there; what the machine spends at rest is taken off."""
+    rest_s = _at_rest(3.0)
+    with PeakMemory() as memory, way() as grade:
+        grade()
+        time.sleep(pause)
+        seconds, busy, began = [], busy_s(), time.monotonic()
+        for _ in range(runs):
+            started = time.monotonic()
+            grade()
+            seconds.append(time.monotonic() - started)
+            time.sleep(pause)
+        spent = busy_s() - busy - rest_s * (time.monotonic() - began)
+    return Row(name, seconds, spent / runs, memory.mb)
+
+
+def _at_rest(duration_s: float) -> float:
+    """Processor seconds per second that this machine spends on other things."""
+    before = busy_s()
+    time.sleep(duration_s)
+    return (busy_s() - before) / duration_s
+
+
+def cells(rows: list[Row]) -> list[tuple[str, ...]]:
+    bare = rows[0].median_s
+    return [
+        (
+            row.way,
+            f"{row.median_s * 1000:.0f}",
+            f"{row.p95_s * 1000:.0f}",
+            f"{bare / row.median_s:.1f} ×",
+            f"{row.cpu_s:.2f}",
+            f"{row.peak_mb:.0f}",
+        )
+        for row in rows
+    ]
+
+
+HEADINGS = ("way", "median ms", "p95 ms", "against bare pytest", "CPU s per grading", "peak MB")
+
+
+def table(rows: list[Row]) -> Table:
+    built = Table(*HEADINGS, title=machine())
+    for row in cells(rows):
+        built.add_row(*row)
+    return built
+
+
+def markdown(rows: list[Row], runs: int) -> str:
+    today = datetime.datetime.now(datetime.UTC).date()
+    lines = [f"{machine()}; {today}; {runs} gradings per way (`make bench`).", ""]
+    lines += ["| " + " | ".join(HEADINGS) + " |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
