@@ -245,7 +245,8 @@ class Encoder:
         name = str(value.dtype).removeprefix("torch.")
         if name not in _TORCH_DTYPES or value.layout is not torch.strided:  # type: ignore[union-attr]
             raise CodecError(f"a tensor of {value.dtype}, {value.layout} cannot cross the wall")
-        flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().view(-1)
+        flat = flat.as_strided(flat.shape, (1,))  # one element is contiguous with any stride, but not for `view`
         self._put(b"X")
         self._text(name)
         self._shape(value.shape)
@@ -416,7 +417,7 @@ class Decoder:
         plain = self._one()
         try:
             return standard.rebuild(plain)
-        except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as error:
+        except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, struct.error) as error:
             raise CodecError(f"not a value of that type: {type(error).__name__}") from None
 
     def _foreign(self) -> Any:

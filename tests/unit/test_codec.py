@@ -31,9 +31,7 @@ def there_and_back(value):
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.complex_numbers(),
-    lambda inner: (
-        st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text() | st.integers(), inner)
-    ),
+    lambda inner: st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text() | st.integers(), inner),
     max_leaves=30,
 )
 
@@ -111,6 +109,11 @@ def test_tensors_keep_dtype_shape_and_content(name, shape):
     assert torch.equal(back, tensor)
 
 
+def test_a_view_of_one_element_with_a_wide_stride_crosses():
+    tensor = torch.tensor([[[7.0, 1.0]]])[:, :, 0]
+    assert there_and_back(tensor).tolist() == [[7.0]]
+
+
 def test_a_view_crosses_as_what_it_shows():
     matrix = torch.arange(12.0).reshape(3, 4)
     assert torch.equal(there_and_back(matrix.T[1:]), matrix.T[1:])
@@ -184,7 +187,9 @@ def test_lying_lengths_allocate_nothing():
 def test_keys_that_collide_run_into_the_clock():
     period = (1 << 61) - 1  # of int hashes
     count = 60_000
-    keys = b"".join(b"I" + struct.pack("<I", 12) + (k * period << 0).to_bytes(12, "little") + b"N" for k in range(count))
+    keys = b"".join(
+        b"I" + struct.pack("<I", 12) + (k * period << 0).to_bytes(12, "little") + b"N" for k in range(count)
+    )
     with pytest.raises(CodecError, match="to read"):
         decode(b"m" + struct.pack("<I", count) + keys, Caps(seconds=0.2))
 
