@@ -25,6 +25,7 @@ LEFT_BEHIND = (
     ".hypothesis",
     ".ipynb_checkpoints",
     ".git",
+    ".venv",
     ".idea",
     ".vscode",
     ".DS_Store",
