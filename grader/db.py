@@ -16,6 +16,8 @@ from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
+from grader.settings import Settings
+
 Json = JSON().with_variant(JSONB(), "postgresql")
 _BUSY_MS = 30_000  # SQLite has one writer at a time: how long the others wait for it
 
@@ -78,6 +80,14 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def open_database(settings: Settings) -> Database:
+    """The database that the settings name; on the embedded default its folder is made, for the owner only."""
+    if settings.database_url is not None:
+        return Database(settings.database_url.get_secret_value())
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Database(f"sqlite:///{settings.data_dir / 'grader.sqlite'}")
 
 
 def now(session: Session) -> datetime.datetime:

@@ -1,4 +1,4 @@
-"""What all tests share: services that may be missing. A missing one skips at a desk and fails where GRADER_REQUIRE_ALL=1."""
+"""What all tests share: services that may be missing. Those skip at a desk and fail where GRADER_REQUIRE_ALL=1."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import NoReturn
 
 import pytest
 
+from grader.db import Database
+from grader.migrations import upgrade
 from sandbox.errors import SandboxUnavailable
 from sandbox.interface import Backend
+from tests.databases import postgres_database
 
 Missing = Callable[[str], NoReturn]
 
@@ -74,3 +77,22 @@ def _usable(backend: Backend, missing: Missing) -> Iterator[Backend]:
         missing(str(error))
     finally:
         backend.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, on each of the two kinds in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'grader.sqlite'}"
+        return
+    with postgres_database(request.getfixturevalue("postgres_url")) as url:
+        yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with the schema in it, on each of the two kinds in turn."""
+    found = Database(database_url)
+    upgrade(found)
+    yield found
+    found.close()

@@ -1,0 +1,11 @@
+"""All models of all domains: whoever needs the whole schema imports it from here."""
+
+from __future__ import annotations
+
+from grader.accounts.models import ApiKey
+from grader.db import Base
+from grader.grading.models import Grading, GradingEvent
+from grader.metrics.models import Worker
+from grader.submissions.models import Submission, SubmissionFile
+
+__all__ = ["ApiKey", "Base", "Grading", "GradingEvent", "Submission", "SubmissionFile", "Worker"]
