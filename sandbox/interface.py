@@ -115,7 +115,7 @@ class Backend(Protocol):
     @property
     def name(self) -> str: ...
     def check(self) -> list[Finding]:
-        """What this machine offers the backend; an "unsafe" or "missing" finding means that `start` will refuse."""
+        """What this machine offers the backend; a "missing" finding means that `start` will refuse."""
 
     def identity(self, runtime: str) -> str:
         """What names the code that guests run on: the image's digest, or the versions of the local runtime."""

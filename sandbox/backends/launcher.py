@@ -1,10 +1,14 @@
-"""Confines itself and becomes the parent of a zygote: the `local` backend's other half, one process per sandbox.
+"""Confines itself and becomes the parent of a zygote: the `local` backend's other half, two processes per sandbox.
 
-    python -I launcher.py     descriptor 0: the zygote's control socket; argv[1]: JSON, see `local.py`
+    descriptor 0: the zygote's control socket; the last argument: JSON, see `local.py`
 
-In this order: namespaces, where the kernel grants them to anybody (a process table, a network without devices, IPC
-and mounts of its own, so that files live in a tmpfs of bounded size); then sandlock (Landlock, seccomp, the number of
-processes) around the zygote. Without namespaces the rest must do; without sandlock nothing is started.
+The outer process waits: when the inner one ends, or when it is told to (SIGTERM), it ends only after all that ever ran
+in the sandbox. The inner one confines itself and becomes the zygote, in this order: namespaces, where the kernel grants
+them to anybody (a process table, a network without devices, IPC and mounts of its own, so that files live in a tmpfs of
+bounded size); Landlock, through sandlock; seccomp. Without namespaces the rest must do; without that nothing starts.
+
+sandlock's own supervisor is not used: it answers each look into /proc itself and hides there what it has lost sight of,
+such as the orphans of a guest, which the zygote must see to count and to kill.
 """
 
 from __future__ import annotations
@@ -15,26 +19,52 @@ import json
 import os
 import signal
 import sys
-from typing import Any
+import time
+from typing import Any, NoReturn
+
+from sandbox.backends.seccomp import restrict
+from sandbox.guest.meter import descendants
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_AWAITED = {signal.SIGTERM, signal.SIGCHLD}
 _INODES = 10_000
 
 
 def main() -> None:
-    told = json.loads(sys.argv[1])
+    told = json.loads(sys.argv[-1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # whatever loses its parent in there comes to us
     if told["namespaces"]:
         enter_namespaces()
-        pid = os.fork()  # the child is the first process of the new process table
-        if pid:
-            os.close(0)
-            os._exit(_exit_status(os.waitpid(pid, 0)[1]))
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    pid = os.fork()  # the child is the first process of the new process table
+    if pid:
+        os.close(0)
+        os._exit(outlive(pid))
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
+    if told["namespaces"]:
         mount_own(told)
-    os._exit(start_zygote(told))
+    start_zygote(told)
+
+
+def outlive(pid: int) -> int:
+    """Wait until the inner process has ended, or end it when told to, and with it what it started; its exit status."""
+    status = None
+    while status is None:
+        if signal.sigwait(_AWAITED) == signal.SIGTERM:
+            os.kill(pid, signal.SIGKILL)
+        status = _reaped(pid)
+    while living := descendants(os.getpid()):
+        for process in living:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        _reaped(pid)
+        time.sleep(0.001)
+    return os.waitstatus_to_exitcode(status) & 0xFF
 
 
 def enter_namespaces() -> None:
@@ -55,23 +85,14 @@ def mount_own(told: dict[str, Any]) -> None:
         _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options)
 
 
-def start_zygote(told: dict[str, Any]) -> int:
-    """Run the zygote confined until it ends; its exit status."""
-    from sandlock import Sandbox
+def start_zygote(told: dict[str, Any]) -> NoReturn:
+    """Confine this process and become the zygote. Raises rather than start it unconfined."""
+    from sandlock import Sandbox, confine
 
-    box = Sandbox(
-        fs_readable=told["readable"],
-        fs_writable=told["writable"],
-        max_processes=told["processes"] + 1,
-        clean_env=True,
-        env=told["env"],
-        no_coredump=True,
-        cwd=told["home"],
-    )
-    process = box.popen(told["command"])
-    os.close(0)
-    result = process.wait()
-    return int(result.exit_code) if result.success else 1
+    os.chdir(told["home"])
+    confine(Sandbox(fs_readable=told["readable"], fs_writable=told["writable"]))
+    restrict()
+    os.execve(told["command"][0], told["command"], told["env"])
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str) -> None:
@@ -86,10 +107,11 @@ def _call(name: str, *args: Any) -> None:
         raise OSError(number, f"{name}: {os.strerror(number)}")
 
 
-def _exit_status(status: int) -> int:
-    return os.waitstatus_to_exitcode(status) & 0xFF
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        main()
+def _reaped(pid: int) -> int | None:
+    """Collect the dead; the status of `pid` if it is among them."""
+    found = None
+    with contextlib.suppress(ChildProcessError):
+        while (dead := os.waitpid(-1, os.WNOHANG))[0]:
+            if dead[0] == pid:
+                found = dead[1]
+    return found

@@ -23,17 +23,30 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sandbox.backends import seccomp
 from sandbox.control import ZygoteSandbox, hear_ready
 from sandbox.errors import SandboxLost, SandboxUnavailable
 from sandbox.guest import landlock
 from sandbox.interface import Finding, SandboxSpec
 
 _PACKAGE = Path(__file__).parents[1]
-_LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 _LEAST_LANDLOCK = 6
 _READY_S = 120.0
 _FOLDERS, _PREFIX = "/var/tmp", "grader-sandbox-"
 _MAKING_S = 10.0
+_ENDS_S = 10.0
+_PROBE = """
+import os
+enter_namespaces()
+pid = os.fork()
+if not pid:
+    try:
+        mount_own({"files_mb": 1, "tmpfs": ["/dev/shm"]})
+    except OSError:
+        os._exit(1)
+    os._exit(0)
+os._exit(os.waitpid(pid, 0)[1] != 0)
+"""
 _SYSTEM = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/openssl.cnf"]
 _SYSTEM += ["/proc", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/sys/devices/system/cpu"]
 
@@ -48,7 +61,7 @@ class LocalBackend:
 
     def check(self) -> list[Finding]:
         """What this machine offers; "missing" means that `start` refuses."""
-        findings = [self._landlock(), self._sandlock()]
+        findings = [self._landlock(), self._sandlock(), self._seccomp()]
         if any(finding.level == "missing" for finding in findings):
             return findings
         if self._has_namespaces():
@@ -90,7 +103,7 @@ class LocalBackend:
         with theirs:
             told = self._told(spec, home)
             process = subprocess.Popen(
-                [sys.executable, "-I", _LAUNCHER, json.dumps(told)],
+                [sys.executable, "-I", "-c", _code("backends.launcher", "main()"), json.dumps(told)],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -125,20 +138,14 @@ class LocalBackend:
             "tmpfs": written if namespaces else [],
             "readable": [path for path in [*needed, *_SYSTEM] if os.path.exists(path)],
             "writable": ["/dev/null", *written],
-            "command": [sys.executable, "-I", "-c", _zygote_code(), spec.runtime, "-", *written],
+            "command": [sys.executable, "-I", "-c", _code("guest.zygote", "main()"), spec.runtime, "-", *written],
             "env": _environment(home),
         }
 
     def _has_namespaces(self) -> bool:
         """Whether namespaces can be entered *and* mounted in: some distributions grant the first without the second."""
         if self._namespaces is None:
-            probe = (
-                f"import runpy; launcher = runpy.run_path({_LAUNCHER!r}); launcher['enter_namespaces']()\n"
-                "import os\npid = os.fork()\nif not pid:\n"
-                "    try:\n        launcher['mount_own']({'files_mb': 1, 'tmpfs': ['/dev/shm']})\n"
-                "    except OSError:\n        os._exit(1)\n    os._exit(0)\n"
-                "os._exit(os.waitpid(pid, 0)[1] != 0)\n"
-            )
+            probe = _code("backends.launcher", _PROBE)
             done = subprocess.run([sys.executable, "-I", "-c", probe], capture_output=True, timeout=60, check=False)
             self._namespaces = done.returncode == 0
         return self._namespaces
@@ -161,6 +168,13 @@ class LocalBackend:
             return Finding("sandlock", "missing", "the package is not installed", "pip install sandlock==0.9.0")
         return Finding("sandlock", "ok", f"version {metadata.version('sandlock')}")
 
+    @staticmethod
+    def _seccomp() -> Finding:
+        if seccomp.supported():
+            return Finding("seccomp", "ok", "the system calls of the docker backend's profile")
+        remedy = "use a machine with x86-64 or arm64 processors, or the docker backend"
+        return Finding("seccomp", "missing", f"the system calls of {platform.machine()} are not known here", remedy)
+
 
 class _LocalAnchor:
     def __init__(self, process: subprocess.Popen[bytes], home: str, lock: int | None, counts_files: bool) -> None:
@@ -174,12 +188,13 @@ class _LocalAnchor:
         return False
 
     def destroy(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        try:
-            _, self._said = self._process.communicate(timeout=10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
+        """Tell the launcher, which ends all that ever ran in there and then itself; end it if it does not."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                _, self._said = self._process.communicate(timeout=_ENDS_S)
+                break
         shutil.rmtree(self._home, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
@@ -214,14 +229,14 @@ def _remove_leftovers() -> None:
                 os.close(lock)
 
 
-def _zygote_code() -> str:
+def _code(module: str, then: str) -> str:
     """Import our package by its file: the folder that it lies in, and what lies beside it, cannot be read in there."""
     return (
         "import importlib.util, sys\n"
         f"spec = importlib.util.spec_from_file_location('sandbox', {str(_PACKAGE / '__init__.py')!r}, "
         f"submodule_search_locations=[{str(_PACKAGE)!r}])\n"
         "sys.modules['sandbox'] = importlib.util.module_from_spec(spec)\n"
-        "from sandbox.guest.zygote import main\nmain()\n"
+        f"from sandbox.{module} import *\n{then}\n"
     )
 
 

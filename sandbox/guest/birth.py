@@ -28,6 +28,7 @@ _CHANNEL_FD = 100  # far from 0-2, where nothing of the candidate's meets it by 
 _PR_SET_DUMPABLE = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _OPEN_FILES = 256
+_HELPERS = 2  # the launcher and the zygote
 _SPARE_CPU_S = 2  # the zygote measures all processes together; the kernel's limit for one is the backstop
 
 
@@ -36,7 +37,7 @@ def become_guest(channel: int, output: int, limits: dict[str, Any], uid: int | N
     try:
         _descriptors(channel, output)
         os.setsid()
-        _limit_resources(limits)
+        _limit_resources(limits, shares_uid=uid is None)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
             file.write("1000")
         if uid is None:
@@ -89,7 +90,7 @@ def _stream(fd: int, mode: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(stream, encoding="utf-8", errors="replace", line_buffering=True)
 
 
-def _limit_resources(limits: dict[str, Any]) -> None:
+def _limit_resources(limits: dict[str, Any], shares_uid: bool) -> None:
     wanted = {
         resource.RLIMIT_CPU: int(limits["cpu_s"]) + _SPARE_CPU_S,
         resource.RLIMIT_DATA: meter.data_bytes() + (int(limits["memory_mb"]) << 20),
@@ -97,6 +98,8 @@ def _limit_resources(limits: dict[str, Any]) -> None:
         resource.RLIMIT_NOFILE: _OPEN_FILES,
         resource.RLIMIT_CORE: 0,
     }
+    if shares_uid and not limits["count_files"]:  # a user namespace of its own: nobody outside is counted with it
+        wanted[resource.RLIMIT_NPROC] = int(limits["processes"]) + _HELPERS
     for kind, value in wanted.items():
         resource.setrlimit(kind, (value, value))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # an OSError tells more than a death

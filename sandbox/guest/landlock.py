@@ -25,10 +25,10 @@ def abi() -> int:
 
 
 def enter_own_domain() -> None:
-    """Put this process and its children to come into a domain of their own. Raises OSError."""
+    """Put this process and its children to come into a domain of their own. Raises OSError, before Landlock 6 too."""
     libc = _libc()
-    attributes = struct.pack("<QQQ", _MAKE_BLOCK, 0, _SCOPES if abi() >= 6 else 0)
-    ruleset = libc.syscall(_CREATE_RULESET, attributes, len(attributes) if abi() >= 6 else 8, 0)
+    attributes = struct.pack("<QQQ", _MAKE_BLOCK, 0, _SCOPES)
+    ruleset = libc.syscall(_CREATE_RULESET, attributes, len(attributes), 0)
     if ruleset < 0:
         raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)

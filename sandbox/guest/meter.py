@@ -18,6 +18,7 @@ class Process(NamedTuple):
     state: str
     cpu_s: float  # its own and that of the children that it has waited for
     memory_mb: float
+    tasks: int  # threads, the main one included
 
 
 def descendants(root: int) -> list[Process]:
@@ -44,15 +45,16 @@ def children_cpu_s() -> float:
 
 
 def waited_s(pid: int) -> float:
-    """Seconds that the threads of a process were ready to run and had no processor (schedstat)."""
-    total = 0
-    try:
+    """Seconds that a process was ready to run and had no processor (schedstat), of the thread that waited longest.
+
+    A sum over threads would let a guest that keeps many of them busy stretch its wall time many times over.
+    """
+    longest = 0
+    with contextlib.suppress(OSError, IndexError, ValueError):
         for thread in os.listdir(f"/proc/{pid}/task"):
             with open(f"/proc/{pid}/task/{thread}/schedstat") as file:
-                total += int(file.read().split()[1])
-    except (OSError, IndexError, ValueError):
-        return total / 1e9
-    return total / 1e9
+                longest = max(longest, int(file.read().split()[1]))
+    return longest / 1e9
 
 
 def data_bytes() -> int:
@@ -111,7 +113,7 @@ def _read(pid: int) -> Process | None:
     except OSError:
         return None
     cpu = sum(int(field) for field in fields[11:15]) / _TICK
-    return Process(pid, int(fields[1]), fields[0].decode(), cpu, int(fields[21]) * _PAGE_MB)
+    return Process(pid, int(fields[1]), fields[0].decode(), cpu, int(fields[21]) * _PAGE_MB, int(fields[17]))
 
 
 def _status_kb(pid: str, field: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sandbox.guest import meter
 
+_HELPERS = 2  # more tasks than are allowed, before it is called a limit: the docker backend's bound has them too
 _SLACK_MB = 16  # the interpreter's own small change, which no candidate can be told about
 
 
@@ -52,7 +53,7 @@ class Watch:
         self._peak_mb = max(self._peak_mb, now_mb, meter.peak_mb(self.pid) - self._base_mb)
         if self.status is None:
             self._waited_s = max(self._waited_s, meter.waited_s(self.pid))
-        self.cause = self.cause or self._broken(now_mb)
+        self.cause = self.cause or self._broken(now_mb, sum(process.tasks for process in living))
 
     def drain(self) -> None:
         """Move what it printed into the host's file, inside the kernel: the next guest inherits our memory."""
@@ -81,7 +82,7 @@ class Watch:
         self.hang_up()
         os.close(self._printed_to)
         self._cpu_s = max(self._cpu_s, meter.children_cpu_s() - self._earlier_cpu_s)
-        self.cause = self.cause or self._broken(0.0)
+        self.cause = self.cause or self._broken(0.0, 0)
         cause, detail, number = self._told(ended_by_us)
         return {"cause": cause, "detail": detail, "signal": number, "usage": self.usage()}
 
@@ -95,7 +96,7 @@ class Watch:
             return used
         return min(used, max(0.0, meter.proportional_mb([process.pid for process in living]) - self._base_mb))
 
-    def _broken(self, now_mb: float) -> str | None:
+    def _broken(self, now_mb: float, tasks: int) -> str | None:
         limits = self.limits
         if self._cpu_s > self._until_s:
             return "time_limit"
@@ -105,6 +106,8 @@ class Watch:
             return "output_limit"
         if limits["count_files"] and sum(map(meter.tree_mb, self._folders)) > limits["files_mb"]:
             return "files_limit"
+        if tasks > limits["processes"] + _HELPERS:  # where the kernel bounds them, it never comes to this
+            return "crashed"
         return None
 
     def _told(self, ended_by_us: bool) -> tuple[str, str, int]:
@@ -114,6 +117,7 @@ class Watch:
             "memory_limit": f"used more than {self.limits['memory_mb']} MB of memory",
             "output_limit": f"printed more than {self.limits['output_kb']} kB",
             "files_limit": f"wrote more than {self.limits['files_mb']} MB of files",
+            "crashed": f"ran more than {self.limits['processes']} processes and threads at once",
         }
         if self.cause is not None:
             return self.cause, sentences[self.cause], 0

@@ -2,6 +2,7 @@
 
 Wheels are resolved on the host, so the build needs no network. The base is `python:3.11-slim` where a registry can be
 reached (or GRADER_BASE_IMAGE), else one made with debootstrap. An image whose ingredients have not changed is kept.
+Two images per runtime: its packages (`<name>-base:<runtime>`), and on top of them our code (`<name>:<runtime>`).
 """
 
 from __future__ import annotations
@@ -34,20 +35,29 @@ class BuildError(Exception):
 
 def build(client: Any, name: str, runtime: str, base: str) -> str:
     """Build `name:runtime` unless it is there with these very ingredients; the image's id."""
+    below = _runtime_image(client, f"{name}-base:{runtime}", runtime, base)
     with tempfile.TemporaryDirectory(prefix="grader-image-") as folder:
         context = Path(folder)
         shutil.copy(_HERE / "Dockerfile", context)
-        shutil.copy(_HERE / f"requirements-{runtime}.txt", context / "requirements.txt")
         _copy_code(context / "sandbox")
+        tag, ingredients = f"{name}:{runtime}", _hash(context, client.images.get(below).id)
+        if not _present(client, tag, ingredients):
+            _build(client, context, tag, below, {LABEL: ingredients, CODE_LABEL: code()})
+    return str(client.images.get(tag).id)
+
+
+def _runtime_image(client: Any, tag: str, runtime: str, base: str) -> str:
+    """What `name:runtime` is built on: the runtime's packages, without our code; the tag."""
+    with tempfile.TemporaryDirectory(prefix="grader-image-") as folder:
+        context = Path(folder)
+        shutil.copy(_HERE / "Dockerfile.runtime", context / "Dockerfile")
+        shutil.copy(_HERE / f"requirements-{runtime}.txt", context / "requirements.txt")
         ingredients = _hash(context, client.images.get(base).id)
-        tag = f"{name}:{runtime}"
-        if (known := _present(client, tag, ingredients)) is not None:
-            print(f"{tag} is up to date", flush=True)  # noqa: T201
-            return known
-        print(f"{tag}: resolving wheels", flush=True)  # noqa: T201
-        download(context / "requirements.txt", context / "wheels")
-        print(f"{tag}: building on {base}", flush=True)  # noqa: T201
-        return _build(client, context, tag, base, ingredients)
+        if not _present(client, tag, ingredients):
+            _say(f"{tag}: resolving wheels")
+            download(context / "requirements.txt", context / "wheels")
+            _build(client, context, tag, base, {LABEL: ingredients})
+    return tag
 
 
 def code() -> str:
@@ -58,27 +68,23 @@ def code() -> str:
 
 
 def base_image(client: Any) -> str:
-    """The name of a base image that is there now. Raises BuildError."""
-    from docker.errors import APIError, ImageNotFound
+    """The name of a base image that is there now: one that was there, else pulled, else made. Raises BuildError."""
+    from docker.errors import APIError
 
     wanted = os.environ.get("GRADER_BASE_IMAGE")
     for name in [wanted] if wanted else [_OFFICIAL_BASE, _OWN_BASE]:
-        try:
-            return str(client.images.get(name).tags[0])
-        except ImageNotFound:
-            pass
-        if name == _OWN_BASE:
-            break
-        print(f"pulling {name}", flush=True)  # noqa: T201
-        try:
-            client.images.pull(name)
-        except APIError as error:
-            print(f"  not to be had: {str(error)[:120]}", flush=True)  # noqa: T201
-        else:
+        if client.images.list(name=name):
             return name
-    if wanted:
-        raise BuildError(f"the base image {wanted} (GRADER_BASE_IMAGE) can neither be found nor pulled")
-    return debootstrapped(client)
+    name = wanted or _OFFICIAL_BASE
+    _say(f"pulling {name}")
+    try:
+        client.images.pull(name)
+    except APIError as error:
+        _say(f"  not to be had: {str(error)[:120]}")
+        if wanted:
+            raise BuildError(f"the base image {wanted} (GRADER_BASE_IMAGE) cannot be pulled") from None
+        return debootstrapped(client)
+    return name
 
 
 def debootstrapped(client: Any) -> str:
@@ -88,7 +94,7 @@ def debootstrapped(client: Any) -> str:
             f"{_OFFICIAL_BASE} cannot be pulled; to make a base without a registry, install debootstrap and run this "
             "as root, or load an image with Python 3.11 yourself and name it in GRADER_BASE_IMAGE"
         )
-    print("making a base with debootstrap (about a minute)", flush=True)  # noqa: T201
+    _say("making a base with debootstrap (about a minute)")
     with tempfile.TemporaryDirectory(prefix="grader-base-") as folder:
         packages = "--include=python3,python3-venv,ca-certificates"
         _run(["debootstrap", "--variant=minbase", packages, "bookworm", f"{folder}/root"])
@@ -125,25 +131,30 @@ def _hash(context: Path, base_id: str) -> str:
     return digest.hexdigest()
 
 
-def _present(client: Any, tag: str, ingredients: str) -> str | None:
+def _present(client: Any, tag: str, ingredients: str) -> bool:
+    """Whether the image is there, made from these ingredients."""
     from docker.errors import ImageNotFound
 
     try:
         image = client.images.get(tag)
     except ImageNotFound:
-        return None
-    return str(image.id) if image.labels.get(LABEL) == ingredients and CODE_LABEL in image.labels else None
+        return False
+    if image.labels.get(LABEL) != ingredients:
+        return False
+    _say(f"{tag} is up to date")
+    return True
 
 
-def _build(client: Any, context: Path, tag: str, base: str, ingredients: str) -> str:
+def _build(client: Any, context: Path, tag: str, base: str, labels: dict[str, str]) -> None:
     from docker.errors import BuildError as DockerBuildError
 
+    _say(f"{tag}: building on {base}")
     try:
-        image, _ = client.images.build(
+        client.images.build(
             path=str(context),
             tag=tag,
             buildargs={"BASE": base},
-            labels={LABEL: ingredients, CODE_LABEL: code()},
+            labels=labels,
             network_mode="none",
             rm=True,
             forcerm=True,
@@ -151,7 +162,10 @@ def _build(client: Any, context: Path, tag: str, base: str, ingredients: str) ->
     except DockerBuildError as error:
         log = "".join(line.get("stream", "") for line in error.build_log)[-2000:]
         raise BuildError(f"{tag} could not be built: {error}\n{log}") from None
-    return str(image.id)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  progress, for whoever runs `make image`
 
 
 def _run(command: list[str], stdin: Any = None) -> None:

@@ -34,9 +34,9 @@ class Candidate:
     def load(self, source: str) -> None:
         assert self._ask("load", {"solution.py": textwrap.dedent(source).encode()}, {}, [])[0] == "ok"
 
-    def call(self, name: str, *args: Any) -> Any:
+    def call(self, name: str, *args: Any, within_s: float = 30) -> Any:
         """What its function returns. Raises AssertionError for an exception of its own, WireClosed when it is gone."""
-        word, _, value = self._ask("call", Symbol(name), list(args), {})
+        word, _, value = self._ask("call", Symbol(name), list(args), {}, within_s=within_s)
         assert word == "ok", value
         return value
 
@@ -46,9 +46,9 @@ class Candidate:
             self.call(name, *args)
         return self.guest.end()
 
-    def _ask(self, op: str, *operands: Any) -> Any:
+    def _ask(self, op: str, *operands: Any, within_s: float = 30) -> Any:
         message = (op, next(self._numbers), [], {"grad": True}, *operands)
-        deadline = Deadline(30)
+        deadline = Deadline(within_s)
         self._channel.send(Encoder(lambda value: ("symbol", str(value))).encode(message), deadline)
         return Decoder(self._channel.receive(deadline), lambda kind, told: (kind, told)).decode()
 

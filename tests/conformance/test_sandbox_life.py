@@ -11,6 +11,7 @@ import pytest
 from sandbox.errors import SandboxLost
 from sandbox.interface import Cause
 from sandbox.limits import Limits
+from sandbox.wire import WireTimeout
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(cpu_s=5, memory_mb=256, processes=16, files_mb=16, output_kb=16)
@@ -78,9 +79,8 @@ def test_a_candidate_may_use_threads_children_and_asyncio(run):
 
 def test_a_stopped_guest_can_be_ended(run, sandbox):
     candidate = run("import os, signal\ndef go(): os.kill(os.getpid(), signal.SIGSTOP)")
-    candidate.guest.channel.settimeout(0.5)
-    with pytest.raises(Exception):  # noqa: B017, PT011  the deadline, whatever it is called
-        candidate._ask.__func__(candidate, "call")
+    with pytest.raises(WireTimeout):
+        candidate.call("go", within_s=0.5)
     assert candidate.guest.end().cause is Cause.ENDED
     sandbox.reset()
 
@@ -133,6 +133,7 @@ sys.path.insert(0, {root!r})
 from pathlib import Path
 from sandbox.interface import SandboxSpec
 from sandbox.limits import Limits
+from sandbox.wire import WireTimeout
 from sandbox.backends.{module} import {cls}
 backend = {cls}({arguments})
 sandbox = backend.start(SandboxSpec("python", 256, 16, 16))
