@@ -68,6 +68,8 @@ class Catalog:
         folder = Path(slug_or_folder)
         if folder.is_dir():
             return read(folder.resolve(), self._limits)
+        if "/" in name:
+            raise ExerciseError(f"there is no folder {name}")
         return self.get(name)
 
     def _names(self) -> list[str]:
