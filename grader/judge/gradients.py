@@ -161,7 +161,7 @@ def _through_the_wall() -> Any:
     """The autograd function, made when torch is there."""
     import torch
 
-    class ThroughTheWall(torch.autograd.Function):
+    class ThroughTheWall(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, far: tuple[Gradients, Any, list[Any]], value: Any, anchor: Any, *near: Any) -> Any:
             ctx.gradients, ctx.held, ctx.ends = far

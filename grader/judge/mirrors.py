@@ -10,6 +10,7 @@ import builtins
 import collections
 import enum
 import keyword
+import sys
 from typing import Any
 
 from sandbox.codec import CodecError
@@ -26,6 +27,26 @@ _ERRORS: dict[str, type[Exception]] = {
 }
 
 
+# And ordinary ones of these modules, as far as the judge has them.
+_ERROR_MODULES = frozenset(
+    {
+        "json.decoder",
+        "decimal",
+        "struct",
+        "binascii",
+        "subprocess",
+        "queue",
+        "_queue",
+        "dataclasses",
+        "copy",
+        "csv",
+        "_csv",
+    }
+    | {"statistics", "re", "pickle", "_pickle", "graphlib", "zipfile", "zlib", "asyncio.exceptions", "asyncio.queues"}
+    | {"torch", "torch.autograd", "numpy.exceptions", "numpy.linalg"}
+)
+
+
 class SolutionExit(Exception):
     """The candidate's code raised SystemExit, KeyboardInterrupt or the like."""
 
@@ -40,7 +61,7 @@ def _attribute(self: Any, name: str) -> Any:
     return getattr(object.__getattribute__(self, "_far"), name)
 
 
-def subclass(base_name: Any, content: Any, far: Any, made: dict[int, Any]) -> Any:
+def subclass(base_name: Any, content: Any, far: Any, made: dict[Any, Any]) -> Any:
     """An instance of a candidate's subclass of a builtin: the content, and `_far` for whatever else it has."""
     base = _BASES.get(base_name)
     if base is None or type(content) is not base:
@@ -53,7 +74,7 @@ def subclass(base_name: Any, content: Any, far: Any, made: dict[int, Any]) -> An
     return mirrored
 
 
-def named_tuple(name: Any, fields: Any, content: Any, far: Any, made: dict[int, Any]) -> Any:
+def named_tuple(name: Any, fields: Any, content: Any, far: Any, made: dict[Any, Any]) -> Any:
     """A namedtuple with the same fields. Raises CodecError for fields that are no names."""
     names = [_identifier(field) for field in _list(fields)]
 
@@ -67,25 +88,54 @@ def named_tuple(name: Any, fields: Any, content: Any, far: Any, made: dict[int, 
     return mirrored
 
 
-def enum_member(told: dict[str, Any], cls_far: Any, made: dict[int, Any]) -> Any:
+def enum_member(told: dict[str, Any], cls_far: Any, made: dict[Any, Any]) -> Any:
     """The member of a local IntEnum, StrEnum or IntFlag with the same members: `is` and isinstance work."""
     handle = object.__getattribute__(cls_far, "_ref").handle
     key = ("enum", handle)
     if key not in made:
         pairs = [(_identifier(name), _plain(value)) for name, value in _list(told["members"])]
-        base: Any = _enum_base(pairs, told["flag"] is True)
-        made[key] = base(_identifier(told["name"]), pairs, module="solution")  # type: ignore[index]
-    return made[key](_plain(told["value"]))  # type: ignore[index]
+        made[key] = _enum(cls_far, _identifier(told["name"]), pairs, told["flag"] is True)
+    return made[key](_plain(told["value"]))
+
+
+def enum_class(value: Any) -> Any:
+    """The far class of a member of a mirrored enum; None for anything else."""
+    return getattr(type(value), "_far_class", None) if isinstance(value, enum.Enum) else None
+
+
+def _enum(cls_far: Any, name: str, pairs: list[tuple[str, Any]], flag: bool) -> Any:
+    base: Any = _enum_base(pairs, flag)
+    made = base(name, pairs, module="solution")
+    made._far_class = cls_far
+    made.__getattr__ = _member_attribute
+    return made
+
+
+def _member_attribute(member: Any, name: str) -> Any:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return object.__getattribute__(type(member)._far_class, "_ref").session.request("get", member, name)
 
 
 def error_class(told: Any) -> type[Exception]:
-    """A local exception class for one of the candidate's: the same name, under the same ordinary builtin."""
+    """A local exception class for one of the candidate's: the same name, under the same ordinary builtin.
+
+    A class of a library is the judge's own, if he knows it for an ordinary one.
+    """
     if type(told) is not dict:
         raise CodecError("an unknown class of exceptions")
+    known: Any = _library_error(told["module"], told["name"])
+    if known is not None:
+        return known  # type: ignore[no-any-return]
     bases = tuple(base for base in _list(told["bases"]) if isinstance(base, type) and issubclass(base, Exception))
     base = bases[0] if bases else _ordinary(told["builtins"])
     doc = told["doc"] if type(told["doc"]) is str else None
     return type(_identifier(told["name"]), (base,), {"__module__": "solution", "__doc__": doc})
+
+
+def error_ref(value: Any) -> Any:
+    """The ref of the candidate's class of exceptions that a local one stands for; None for anything else."""
+    return vars(value).get("_far") if isinstance(value, type) and _is_error_class(value) else None
 
 
 def error(told: dict[str, Any]) -> Exception:
@@ -103,7 +153,7 @@ def error(told: dict[str, Any]) -> Exception:
     for name, value in told["attributes"].items():
         if type(name) is str and name.isidentifier() and not name.startswith("_"):
             setattr(mirrored, name, _plain(value))
-    mirrored._where = _where(told["where"])  # type: ignore[attr-defined]
+    vars(mirrored)["_where"] = _where(told["where"])
     return mirrored
 
 
@@ -115,7 +165,15 @@ def _ordinary(names: Any) -> type[Exception]:
 
 
 def _is_error_class(cls: Any) -> bool:
-    return isinstance(cls, type) and issubclass(cls, Exception) and cls.__module__ == "solution"
+    ours = isinstance(cls, type) and issubclass(cls, Exception)
+    return ours and (cls.__module__ == "solution" or cls.__module__ in _ERROR_MODULES)
+
+
+def _library_error(module: Any, name: Any) -> Any:
+    if type(module) is not str or module not in _ERROR_MODULES or type(name) is not str:
+        return None
+    found = getattr(sys.modules.get(module), name, None)
+    return found if _is_error_class(found) else None
 
 
 def _where(told: Any) -> list[tuple[str, int, str]]:
@@ -126,12 +184,12 @@ def _where(told: Any) -> list[tuple[str, int, str]]:
     ]
 
 
-def _made(far: Any, made: dict[int, Any], kind: str, make: Any) -> Any:
+def _made(far: Any, made: dict[Any, Any], kind: str, make: Any) -> Any:
     cls_ref = object.__getattribute__(far, "_ref").cls_ref()
     key = (kind, cls_ref.handle if cls_ref is not None else -1)
     if key not in made:
-        made[key] = make(cls_ref.name() if cls_ref is not None else "solution")  # type: ignore[index]
-    return made[key]  # type: ignore[index]
+        made[key] = make(cls_ref.name() if cls_ref is not None else "solution")
+    return made[key]
 
 
 def _enum_base(pairs: list[tuple[str, Any]], flag: bool) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,10 +70,12 @@ class JudgePlugin:
         return [f"{saferepr(left, maxsize=120)} {op} {saferepr(right, maxsize=120)}"]
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         if call.excinfo is not None:
             self._phases.errors[call.when] = call.excinfo.value
-        report: pytest.TestReport = yield
+        report = yield
         self._phases.reports[call.when] = report
         return report
 
@@ -87,6 +89,7 @@ class JudgePlugin:
         folder = str(self._tests)
         suite = [m for m in list(sys.modules.values()) if (getattr(m, "__file__", None) or "").startswith(folder)]
         self._solution.note_places(suite)
+        self._solution.attach(self._session)
         self._load = self._load or self._loaded()
         if self._load is not None:
             self._line.say({"say": "load", "outcome": str(self._load[0]), "message": self._load[1]})
@@ -153,7 +156,7 @@ class JudgePlugin:
             if isinstance(incident, GuestLost):
                 return Outcome(incident.outcome), incident.detail
         if self._session.incidents:
-            return Outcome.FAILED, str(self._session.incidents[0])
+            return Outcome.FAILED, _asserted(self._session.incidents[0])
         for phase in ("setup", "call", "teardown"):
             report, error = self._phases.reports.get(phase), self._phases.errors.get(phase)
             if report is None or report.passed:
@@ -187,11 +190,15 @@ def _failed(phase: str, error: BaseException | None) -> tuple[Outcome, str]:
     if isinstance(error, pytest.fail.Exception):
         return outcome, str(error.msg)
     if isinstance(error, AssertionError) and not hasattr(error, "_where"):
-        text = str(error)
-        return outcome, text.partition("\nassert ")[0] if "\nassert " in text else text or "an assertion failed"
+        return outcome, _asserted(error)
     hint = _ERRNO.get(getattr(error, "errno", None) or 0) if isinstance(error, OSError) else None
     shown = told(error) if error is not None else "failed"
     return outcome, f"{shown} ({hint})" if hint else shown
+
+
+def _asserted(error: BaseException) -> str:
+    """The message that the suite's author gave an assertion; what pytest makes of it where there is none."""
+    return str(error).partition("\nassert ")[0] or "an assertion failed"
 
 
 def clean(text: str) -> str:

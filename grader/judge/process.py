@@ -19,8 +19,8 @@ from grader.judge.line import Line
 from grader.judge.plugin import JudgePlugin
 from grader.judge.session import Material, Session
 
-_OPTIONS = ("--capture=sys", "--strict-markers", "-pno:cacheprovider", "-pno:terminal", "-pno:faulthandler")
-_OPTIONS += ("-pno:doctest", "-pno:junitxml", "-pno:pastebin", "-pno:unraisableexception")
+_WITHOUT = ("cacheprovider", "terminal", "faulthandler", "doctest", "junitxml", "pastebin", "unraisableexception")
+_OPTIONS = ("--capture=sys", "--strict-markers", *(f"-pno:{plugin}" for plugin in _WITHOUT))
 
 
 class WorkerSupervisor:
@@ -69,7 +69,6 @@ def run(line: Line, job: dict[str, Any]) -> None:
     current.set_session(session)
     plugin = JudgePlugin(session, solution, line, tests, job["points"])
     plugin.forbid(violations(files, job["forbid"]))
-    solution.attach(session)
     pytest.main([str(tests), f"--rootdir={tests}", "--config-file=/dev/null", *_OPTIONS], plugins=[plugin])
     if plugin.finished:
         line.say({"say": "done"})

@@ -49,7 +49,9 @@ class Request:
     """One request on its way: what the guest may call back meanwhile."""
 
     number: int
+    op: str = ""
     lent: dict[int, Callable[..., Any]] = field(default_factory=dict)
+    unheard: AssertionError | None = None  # an assertion of the suite's own that failed in a callback
 
 
 class Session:
@@ -69,6 +71,9 @@ class Session:
         self._supervisor = supervisor
         self._channel: Channel | None = None
         self._requests: list[Request] = []
+        self._installed: dict[int, Callable[..., Any]] = {}
+        self._once_lent: set[int] = set()
+        self._thrown: dict[int, Exception] = {}
         self._wall_left_s = material.wall_s
         self._test_left_s = material.test_wall_s
 
@@ -79,6 +84,7 @@ class Session:
     def begin(self, test_id: str) -> bool:
         """Give the next test its share of time, a guest, and the guest its random numbers. Says if the guest is new."""
         self.incidents.clear()
+        self._thrown.clear()
         self._test_left_s = min(self.material.test_wall_s, self._wall_left_s)
         if self._wall_left_s <= 0:
             raise Exhausted(
@@ -100,6 +106,7 @@ class Session:
         self.generation += 1
         self.inward.reset()
         self.gradients.reset()
+        self._installed.clear()
         self.request("seed", derived_seed(self.material.seed, "load", "guest"))
         try:
             self.request("load", dict(self.material.files), dict(self.material.assets), list(self.material.forbid))
@@ -119,7 +126,7 @@ class Session:
             raise self._again()
         if op != "push":
             self.gradients.push_changes()
-        request = Request(secrets.randbits(63))
+        request = Request(secrets.randbits(63), op)
         self._requests.append(request)
         try:
             message = (op, request.number, self.inward.take_drops(), {"grad": _grad_mode(), **options}, *operands)
@@ -127,16 +134,49 @@ class Session:
         finally:
             self._requests.pop()
 
+    def names(self, far: Any) -> list[str]:
+        """What `dir` says of a far object."""
+        names = self.request("dir", far)
+        return [name for name in names if type(name) is str] if isinstance(names, list) else []
+
     def lend(self, function: Callable[..., Any]) -> int:
-        """Let the guest call `function` while the innermost request runs; the number that it calls it by."""
+        """Let the guest call `function` while the innermost request runs; the number that it calls it by.
+
+        What the request answers with may go on using it (`solution.memoize(f)(3)`, a generator): see `take_along` and
+        `leave_with`. A function that the suite sets as an attribute (monkeypatch) is lent for the guest's life.
+        """
         number = secrets.randbits(63)
-        self._requests[-1].lent[number] = function
+        request = self._requests[-1]
+        request.lent[number] = function
+        self._once_lent.add(number)
+        if request.op == "set":
+            self._installed[number] = function
         return number
 
     def lent(self, number: Any) -> Callable[..., Any] | None:
         """A function that was lent with a request that still runs."""
-        found = (request.lent.get(number) for request in reversed(self._requests) if type(number) is int)
-        return next((function for function in found if function is not None), None)
+        if type(number) is not int:
+            return None
+        found = [request.lent[number] for request in self._requests if number in request.lent]
+        return found[-1] if found else self._installed.get(number)
+
+    def take_along(self, kept: Mapping[int, Callable[..., Any]]) -> None:
+        """The innermost request is about a far object that was made with these functions."""
+        self._requests[-1].lent.update(kept)
+
+    def leave_with(self) -> Mapping[int, Callable[..., Any]]:
+        """The functions that an object which comes back from the innermost request may have kept."""
+        return self._requests[-1].lent if self._requests else {}
+
+    def throw(self, error: Exception) -> int:
+        """The number by which an exception of the suite's is known if it comes back."""
+        number = secrets.randbits(63)
+        self._thrown[number] = error
+        return number
+
+    def thrown(self, number: Any) -> Exception | None:
+        """An exception of the suite's that comes back from where it was sent."""
+        return self._thrown.get(number) if type(number) is int else None
 
     def _encoded(self, message: tuple[Any, ...]) -> list[Any]:
         try:
@@ -151,6 +191,9 @@ class Session:
         while True:
             match self._received():
                 case ("ok", request.number, value):
+                    if request.unheard is not None:
+                        self.incidents.append(Refused(str(request.unheard)))
+                        raise request.unheard
                     return value
                 case ("raise", request.number, told_error):
                     raise self.inward.error(told_error)
@@ -161,12 +204,17 @@ class Session:
 
     def _call_back(self, request: Request, number: Any, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> None:
         function = self.lent(number)
-        if function is None or len(self._requests) > _CALLBACK_DEPTH:
-            raise self._lose("violation", "it called a function that it was not lent, or too deep")
+        if function is None and number not in self._once_lent:
+            raise self._lose("violation", "it called a function that it was not lent")
         try:
-            answer: tuple[Any, ...] = ("return", request.number, function(*args, **kwargs))
-            parts = self._encoded(answer)
+            if function is None:
+                raise RuntimeError("a function of the test's can be called only while the call runs that it came with")
+            if len(self._requests) > _CALLBACK_DEPTH:
+                raise RecursionError(f"calls between test and solution are nested more than {_CALLBACK_DEPTH} deep")
+            parts = self._encoded(("return", request.number, function(*args, **kwargs)))
         except Exception as error:
+            if isinstance(error, AssertionError):
+                request.unheard = error
             parts = self._encoded(("throw", request.number, error))
         self._timed(lambda channel, deadline: channel.send(parts, deadline))
 

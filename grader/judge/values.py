@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import sys
 import weakref
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import TYPE_CHECKING, Any
 
 from grader.judge import mirrors
-from grader.judge.far import Far, FarClass, FarIterator, Ref, Symbol, make_far, ref_of
+from grader.judge.far import Far, FarClass, FarIterator, make_far
+from grader.judge.refs import Ref, ref_of
+from grader.judge.symbols import Symbol, name_of
 from sandbox.codec import CodecError
 
 if TYPE_CHECKING:
@@ -38,8 +41,13 @@ class Outward:
     def __call__(self, value: Any) -> tuple[str, Any] | None:  # noqa: PLR0911  (one line per kind)
         torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
         if type(value) is Symbol:
-            return "symbol", object.__getattribute__(value, "_name")
+            return "symbol", name_of(value)
         if (ref := ref_of(value)) is not None:
+            self._session.take_along(ref.kept)
+            return "far", self._session.inward.checked(ref).handle
+        if (cls := mirrors.enum_class(value)) is not None:
+            return "member", (cls, value.value)
+        if (ref := mirrors.error_ref(value)) is not None:
             return "far", self._session.inward.checked(ref).handle
         if type(value) is _Named:
             return "far", value.handle
@@ -54,13 +62,21 @@ class Outward:
         if isinstance(value, Lending):
             return "lent", {name: self._session.lend(method) for name, method in value.methods.items()}
         if isinstance(value, Exception):
-            return "error", (type(value).__name__, [str(value)])
+            return "error", self._error(value)
+        if isinstance(value, (Iterator, KeysView, ValuesView, ItemsView)):
+            return "iterator", self._session.lend(iter(value).__next__)
         if callable(value):
             return self._callable(value)
         raise CodecError(
             f"a {type(value).__name__} cannot be sent to the candidate's code: pass values, lend it with "
             "grader.suite.lend, or build it inside a function marked @in_guest"
         )
+
+    def _error(self, error: Exception) -> tuple[Any, list[Any], int]:
+        plain = all(type(arg) in (str, int, float, bool, type(None)) for arg in error.args)
+        builtin = next(cls.__name__ for cls in type(error).__mro__ if cls.__module__ == "builtins")
+        cls = builtin if mirrors.error_ref(type(error)) is None else type(error)
+        return cls, list(error.args) if plain else [str(error)], self._session.throw(error)
 
     def _tensor(self, value: Any) -> tuple[str, Any]:
         if value.requires_grad:
@@ -87,7 +103,7 @@ class Inward:
         self._alive: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._received: dict[int, int] = {}
         self._drops: list[tuple[int, int]] = []
-        self._mirrors: dict[int, Any] = {}
+        self._mirrors: dict[Any, Any] = {}
 
     def __call__(self, kind: str, told: Any) -> Any:
         make = _KINDS.get(kind)
@@ -104,6 +120,8 @@ class Inward:
         """A raised exception, mirrored."""
         if type(told) is not dict:
             raise self._session._lose("violation", "an exception that is none")
+        if (own := self._session.thrown(told.get("thrown"))) is not None:
+            return own
         try:
             return mirrors.error(told)
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -155,7 +173,9 @@ class Inward:
                 raise CodecError("an unknown handle")
             self._refs[handle] = Ref(self._session, handle, self._session.generation, description)
         self._received[handle] = self._received.get(handle, 0) + 1
-        return self._refs[handle]
+        ref = self._refs[handle]
+        ref.kept.update(self._session.leave_with())
+        return ref
 
     def _iterator(self, told: Any) -> Any:
         ref = self._receive(told["handle"], {"kind": "iterator", "generator": told["generator"] is True})
@@ -177,7 +197,9 @@ class Inward:
     def _error_class(self, told: Any) -> Any:
         handle = told["handle"]
         if handle not in self._mirrors:
-            self._mirrors[handle] = mirrors.error_class(told["told"])
+            cls = self._mirrors[handle] = mirrors.error_class(told["told"])
+            if cls.__module__ == "solution":
+                cls._far = Ref(self._session, handle, self._session.generation, {"kind": "class", "name": cls.__name__})  # type: ignore[attr-defined]
         return self._mirrors[handle]
 
     def _own(self, number: Any) -> Any:
@@ -235,7 +257,7 @@ _KINDS: dict[str, Any] = {
     "sub": Inward._subclass,
     "tuple": Inward._tuple,
     "enum": Inward._enum,
-    "error": lambda inward, told: mirrors.error(_payload(told)),
+    "error": lambda inward, told: inward.error(_payload(told)),
     "error_class": Inward._error_class,
     "name": lambda inward, told: _library_name(told),
     "own": Inward._own,

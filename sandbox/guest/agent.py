@@ -11,6 +11,7 @@ Ops and their operands, in the order of the protocol's tuple (`sandbox.wire`):
     find    [names]                       attributes of solution                -> [[found, value], …]
     module                                solution itself
     get     object, name                  set  object, name, value              del  object, name
+    dir     object                        -> [names]
     call    function, args, kwargs        options: back (return the arguments too)
     special object, name, args            an operator, looked up on the class as the interpreter does
     next    iterator                      -> [True, value] or [False, None]
@@ -23,6 +24,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
+import operator
 import os
 import random
 import signal
@@ -37,7 +39,7 @@ from sandbox.guest import exceptions
 from sandbox.guest.forbidden import Forbidden
 from sandbox.guest.gradients import Gradients
 from sandbox.guest.objects import Objects
-from sandbox.guest.outward import Lent, LentFunction, Outward
+from sandbox.guest.outward import Lent, LentFunction, LentIterator, Outward
 from sandbox.wire import Channel, WireClosed
 
 
@@ -121,11 +123,13 @@ class Agent:
         rebuild: dict[str, Callable[[], Any]] = {
             "far": lambda: self._objects.object(told),
             "symbol": lambda: getattr(sys.modules["solution"], told),
+            "member": lambda: told[0](told[1]),
             "plain": lambda: told,
             "size": lambda: sys.modules["torch"].Size(told),
             "input": lambda: self._gradients.take(*told),
             "function": lambda: LentFunction(self, *told),
             "lent": lambda: Lent(self, told),
+            "iterator": lambda: LentIterator(self, told),
             "error": lambda: _error(*told),
             "name": lambda: _named(*told),
         }
@@ -165,10 +169,14 @@ class Agent:
         return [value, args, kwargs] if options.get("back") else value
 
     def _special(self, _: dict[str, Any], obj: Any, name: str, args: list[Any]) -> Any:
+        if name in _BUILTIN:
+            return _BUILTIN[name](obj, *args)
         method = getattr(type(obj), name, None)
-        if method is None:
-            raise TypeError(f"{type(obj).__name__} has no {name}")
-        return method(obj, *args)
+        if method is not None:
+            return method(obj, *args)
+        if args and "item" not in name:  # a binary one: the interpreter goes on to the other operand
+            return NotImplemented
+        raise TypeError(f"{type(obj).__name__!r} object has no {name}")
 
     def _next(self, _: dict[str, Any], iterator: Any) -> list[Any]:
         try:
@@ -191,6 +199,19 @@ class Agent:
             self._gradients.push(leaf, value, grad)
 
 
+# Operators that the interpreter finds a substitute for: a length for a truth, items for an iterator.
+_BUILTIN: dict[str, Callable[..., Any]] = {
+    "__bool__": bool,
+    "__contains__": operator.contains,
+    "__float__": float,
+    "__index__": operator.index,
+    "__int__": int,
+    "__iter__": iter,
+    "__reversed__": reversed,
+    "__round__": round,
+}
+
+
 def _named(module: str, name: str) -> Any:
     """A class, function or dtype of a library, by name: `torch.float32`, `torch.nn.functional.relu`, `int`."""
     if module == "numpy.dtype":
@@ -201,9 +222,14 @@ def _named(module: str, name: str) -> Any:
     return value
 
 
-def _error(name: str, args: list[Any]) -> BaseException:
-    cls = getattr(sys.modules["builtins"], name, RuntimeError)
-    return cls(*args) if isinstance(cls, type) and issubclass(cls, Exception) else RuntimeError(*args)
+def _error(cls: Any, args: list[Any], number: int) -> BaseException:
+    """An exception of the suite's: of a class of the candidate's, or by name of the builtin that it derives from."""
+    try:
+        error: BaseException = (getattr(sys.modules["builtins"], cls) if isinstance(cls, str) else cls)(*args)
+    except TypeError:  # UnicodeDecodeError and its like want more than they show
+        error = RuntimeError(*args)
+    error._thrown = number  # type: ignore[attr-defined]
+    return error
 
 
 _OPS: dict[str, Callable[..., Any]] = {
@@ -213,6 +239,7 @@ _OPS: dict[str, Callable[..., Any]] = {
     "module": lambda agent, _: sys.modules["solution"],
     "get": lambda agent, _, obj, name: getattr(obj, name),
     "set": lambda agent, _, obj, name, value: setattr(obj, name, value),
+    "dir": lambda agent, _, obj: [name for name in dir(obj) if type(name) is str],
     "del": lambda agent, _, obj, name: delattr(obj, name),
     "call": Agent._call,
     "special": Agent._special,

@@ -11,6 +11,13 @@ _FRAMES = 8
 
 def tell(error: BaseException, folder: str) -> dict[str, Any]:
     """What the judge is told of a raised exception. `cls` is the class itself, if it is not a builtin one."""
+    try:
+        return _tell(error, folder)
+    except Exception:  # its own attributes cannot be read
+        return _tell(RuntimeError(f"a {type(error).__name__} whose attributes cannot be read"), folder)
+
+
+def _tell(error: BaseException, folder: str) -> dict[str, Any]:
     cls = type(error)
     return {
         "cls": None if cls.__module__ == "builtins" else cls,
@@ -19,6 +26,7 @@ def tell(error: BaseException, folder: str) -> dict[str, Any]:
         "text": _shown(error),
         "where": _where(error, folder),
         "attributes": _attributes(error),
+        "thrown": getattr(error, "_thrown", None),
     }
 
 
@@ -26,6 +34,7 @@ def tell_class(cls: type[BaseException]) -> dict[str, Any]:
     """What the judge is told of an exception class of the candidate's."""
     return {
         "name": cls.__name__[:100],
+        "module": cls.__module__,
         "doc": (cls.__doc__ or "")[:_TEXT] if type(cls.__doc__) is str else "",
         "builtins": _builtins(cls),
         "bases": [

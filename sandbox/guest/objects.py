@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import inspect
 import types
 from typing import Any
@@ -65,6 +67,8 @@ def describe(obj: Any, own_modules: frozenset[str]) -> dict[str, Any]:
     told |= {name: _text(obj, f"__{name}__") for name in ("name", "qualname", "module", "doc")}
     if kind != "module":
         told["params"] = _parameters(obj)
+    if isinstance(obj, types.FunctionType):
+        told["flags"] = obj.__code__.co_flags
     if kind == "class":
         told |= _class(obj, own_modules)
     return told
@@ -75,8 +79,24 @@ def _class(cls: type, own_modules: frozenset[str]) -> dict[str, Any]:
     return {
         "library": [[c.__module__, c.__qualname__] for c in mro if c.__module__ not in own_modules and c is not object],
         "bases": [c for c in mro[1:] if c.__module__ in own_modules],
-        "compares": any(name in c.__dict__ for c in mro if c is not object for name in ("__eq__", "__hash__")),
+        "compares": any("__eq__" in c.__dict__ for c in mro if c is not object),
+        "enum": isinstance(cls, enum.EnumMeta),
+        "fields": _fields(cls),
     }
+
+
+def _fields(cls: type) -> list[list[Any]] | None:
+    """Name and whether __init__ takes it, for each field of a dataclass."""
+    if not dataclasses.is_dataclass(cls):
+        return None
+    return [[field.name, field.init] for field in dataclasses.fields(cls)[:100]]
+
+
+def _default(value: Any) -> Any:
+    """A default value that is plain and short, else an ellipsis."""
+    if type(value) in (bool, float, type(None)) or (type(value) is int and value.bit_length() <= 64):
+        return value
+    return value if type(value) is str and len(value) <= _TEXT else ...
 
 
 def _text(obj: Any, name: str) -> str | None:
@@ -85,10 +105,10 @@ def _text(obj: Any, name: str) -> str | None:
 
 
 def _parameters(obj: Any) -> list[list[Any]] | None:
-    """Name, kind and whether there is a default, for each parameter; None where there is no signature."""
+    """Name, kind, whether there is a default and which, for each parameter; None where there is no signature."""
     try:
         return [
-            [p.name, int(p.kind), p.default is not inspect.Parameter.empty]
+            [p.name, int(p.kind), p.default is not inspect.Parameter.empty, _default(p.default)]
             for p in list(inspect.signature(obj).parameters.values())[:100]
         ]
     except Exception:

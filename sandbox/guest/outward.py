@@ -25,7 +25,7 @@ from sandbox.guest.gradients import Gradients
 from sandbox.guest.objects import Objects, describe
 
 _BASES: tuple[type, ...] = (int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset, complex)
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()), types.MappingProxyType)
+_VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 _MEMBERS = 1000
 
 
@@ -38,6 +38,19 @@ class LentFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._agent.call_back(self._number, args, kwargs)
+
+
+class LentIterator:
+    """An iterator of the judge's: each item is asked for when it is needed."""
+
+    def __init__(self, agent: Any, number: int) -> None:
+        self._next = LentFunction(agent, number, "__next__")
+
+    def __iter__(self) -> LentIterator:
+        return self
+
+    def __next__(self) -> Any:
+        return self._next()
 
 
 class Lent:
@@ -79,6 +92,8 @@ class Outward:
             return "name", ["torch", str(value).removeprefix("torch.")]
         if isinstance(value, LentFunction):
             return "own", value._number
+        if isinstance(value, types.MappingProxyType):
+            return "plain", dict(value)
         if isinstance(value, _VIEWS):
             return self._iterator(iter(value))
         if isinstance(value, Iterator) and type(value).__module__ not in self.own_modules:
@@ -114,7 +129,7 @@ class Outward:
         return "sub", {"base": base.__name__, "content": _content(value, base), "far": self._far(value)}
 
     def _enum(self, member: Any) -> tuple[str, Any]:
-        cls = type(member)
+        cls: Any = type(member)
         members = [[m._name_, _content(m, int if isinstance(m, int) else str)] for m in list(cls)[:_MEMBERS]]
         return "enum", {
             "name": cls.__name__,
@@ -126,16 +141,16 @@ class Outward:
         }
 
 
-def _content(value: Any, base: type) -> Any:
+def _content(value: Any, base: Any) -> Any:
     """The value as its exact builtin type."""
     if base is dict:
         return {key: dict.__getitem__(value, key) for key in dict.keys(value)}
     if base in (list, tuple, set, frozenset):
-        return base(base.__iter__(value))  # type: ignore[attr-defined]
+        return base(base.__iter__(value))
     if base is complex:
         return complex.__add__(value, 0j)
     if base is str:
         return str.__str__(value) if type(str.__str__(value)) is str else "".join(str.__iter__(value))
     if base in (bytes, bytearray):
         return base(memoryview(value))
-    return base.__add__(value, base())  # type: ignore[attr-defined]
+    return base.__add__(value, base())
