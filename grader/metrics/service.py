@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import delete, func, select
@@ -50,3 +51,8 @@ def longest_wait_s(session: Session, kind: str) -> float:
         select(func.min(Grading.created_at)).where(Grading.status == "queued", Grading.kind == kind)
     )
     return 0.0 if oldest is None else max(0.0, (now(session) - oldest).total_seconds())
+
+
+def by_sandbox(workers: Sequence[Worker]) -> Counter[tuple[str, str]]:
+    """How many of these workers there are: by ("docker" or "local", "yes" or "no": whether it can be used)."""
+    return Counter((worker.sandbox, "yes" if worker.problem is None else "no") for worker in workers)
