@@ -6,6 +6,7 @@
     │   └── UploadError     a submission cannot be stored
     └── Fault               ours: the grading is retried with the same seed, then shown as `fault`
         ├── JudgeError      the judge died, hung or reported nonsense
+        ├── QueueDown       the broker cannot be reached; what was stored is sent later
         └── SuiteError      the hidden suite cannot be collected or does not match its exercise.toml
 
 `sandbox.errors.SandboxError` stands beside `Fault`: the sandbox package knows nothing of the grader.
@@ -47,3 +48,7 @@ class JudgeError(Fault):
 
 class SuiteError(Fault):
     """The hidden suite cannot be collected."""
+
+
+class QueueDown(Fault):
+    """The broker cannot be reached. What is stored is safe, and sent when the broker is back."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import redis
 
 from grader.db import Database
 from grader.migrations import upgrade
@@ -34,6 +35,13 @@ def missing() -> Missing:
 def redis_url(missing: Missing) -> str:
     """A Redis server that tests may fill and flush."""
     return os.environ.get("GRADER_TEST_REDIS_URL") or missing("GRADER_TEST_REDIS_URL names no Redis server")
+
+
+@pytest.fixture
+def empty_redis_url(redis_url: str) -> str:
+    """A Redis database without keys."""
+    redis.Redis.from_url(redis_url).flushdb()
+    return redis_url
 
 
 @pytest.fixture(scope="session")
