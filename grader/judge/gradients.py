@@ -11,33 +11,40 @@ it in place, an optimizer's step or `p.grad = None`, is pushed to the guest befo
 from __future__ import annotations
 
 import sys
-import weakref
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grader.judge.session import Session
 
 
+_OURS = 2  # references to a leaf's tensor that are ours: the attribute's, and the argument's while they are counted
+
+
 class _Leaf:
     """A parameter of the guest's, and what both sides last agreed that it is.
 
-    Held until the next request even if the suite lets go of it: `model.weight.data.fill_(1)` changes a tensor that
-    nobody holds. The values are compared, since a change through `.data` leaves no other trace.
+    Held here until a request finds that nobody else holds it and that it is unchanged: `model.weight.data.fill_(1)`
+    changes a tensor that nobody holds, and so does an optimizer's last step before it goes out of scope. The values
+    are compared, since a change through `.data` leaves no other trace.
     """
 
     def __init__(self, tensor: Any) -> None:
-        self.tensor = weakref.ref(tensor)
-        self.agree(tensor)
+        self.tensor = tensor
+        self.agree()
 
-    def agree(self, tensor: Any) -> None:
-        self.held: Any = tensor
-        self._value = tensor.detach().clone()
-        self._grad = self._grad_state(tensor)
+    def agree(self) -> None:
+        self._value = self.tensor.detach().clone()
+        self._wants = self.tensor.requires_grad
+        self._grad = self._grad_state(self.tensor)
 
-    def changed(self, tensor: Any) -> bool:
-        self.held = None
+    def changed(self) -> bool:
+        tensor = self.tensor
         same = sys.modules["torch"].equal(tensor.detach(), self._value)
-        return not same or self._grad != self._grad_state(tensor)
+        return not same or self._grad != self._grad_state(tensor) or self._wants != tensor.requires_grad
+
+    def alone(self) -> bool:
+        """Whether neither the suite nor a graph of torch's holds it."""
+        return sys.getrefcount(self.tensor) <= _OURS and self.tensor._use_count() <= 1
 
     @staticmethod
     def _grad_state(tensor: Any) -> tuple[int, int] | None:
@@ -66,7 +73,7 @@ class Gradients:
         """How a tensor of the judge's that wants a gradient crosses."""
         torch = sys.modules["torch"]
         for handle, leaf in self._leaves.items():
-            if leaf.tensor() is tensor:
+            if leaf.tensor is tensor:
                 return "far", handle
         self._numbers += 1
         self._inputs[self._numbers] = tensor
@@ -79,63 +86,63 @@ class Gradients:
         value, grad, handle = told["value"], told["grad"], told["handle"]
         _check_tensors(value, *([] if grad is None else [grad]))
         known = self._leaves.get(handle)
-        tensor = known.tensor() if known is not None else None
-        if tensor is None or tensor.shape != value.shape or tensor.dtype != value.dtype:
-            tensor = torch.nn.Parameter(value) if told["parameter"] is True else value.requires_grad_(True)
-            known = self._leaves[handle] = _Leaf(tensor)
+        if known is None or known.tensor.shape != value.shape or known.tensor.dtype != value.dtype:
+            made = torch.nn.Parameter(value) if told["parameter"] is True else value.requires_grad_(True)
+            known = self._leaves[handle] = _Leaf(made)
         else:
-            tensor.data.copy_(value)
-        tensor.grad = grad
-        if known is not None:
-            known.agree(tensor)
-        return tensor
+            known.tensor.data.copy_(value)
+        known.tensor.requires_grad_(told["wants"] is True)
+        known.tensor.grad = grad
+        known.agree()
+        return known.tensor
 
     def graph(self, told: dict[str, Any]) -> Any:
         """The end of a graph of the guest's, as a tensor with a `grad_fn` of ours."""
         torch = sys.modules["torch"]
         value = told["value"]
         _check_tensors(value)
-        ends = [end for end in told["ends"] if self._near(end) is not None]
+        near = [(end, self._near(end)) for end in told["ends"]]
+        ends = [(end, tensor) for end, tensor in near if tensor is not None]
         if self._function is None:
             self._function, self._anchor = _through_the_wall(), torch.zeros((), requires_grad=True)
         held = self._session.inward.hold(told["handle"])
         with torch.enable_grad():
-            return self._function.apply((self, held, ends), value, self._anchor, *(self._near(end) for end in ends))
+            return self._function.apply((self, held, ends), value, self._anchor, *(tensor for _, tensor in ends))
 
-    def backward(self, held: Any, ends: list[Any], grad: Any, accumulate: bool) -> list[Any]:
-        """The gradients of the ends: tensors of the ends' shapes, or None."""
+    def backward(self, held: Any, ends: list[tuple[Any, Any]], grad: Any, accumulate: bool) -> list[Any]:
+        """The gradients of the ends (name and tensor of each): tensors of the ends' shapes, or None."""
         create_graph = sys.modules["torch"].is_grad_enabled()
-        answer = self._session.request("backward", held, grad, ends, accumulate, create_graph)
-        near = [self._near(end) for end in ends]
-        match answer:
+        names = [name for name, _ in ends]
+        match self._session.request("backward", held, grad, names, accumulate, create_graph):
             case [[*slopes], [*earlier]] if len(slopes) == len(earlier) == len(ends):
                 pass
             case _:
                 raise RuntimeError("the gradients that came back do not fit what was asked for")
-        for tensor, slope, grad_before in zip(near, slopes, earlier, strict=True):
+        for (_, tensor), slope, grad_before in zip(ends, slopes, earlier, strict=True):
             if not all(fits is None or getattr(fits, "shape", None) == tensor.shape for fits in (slope, grad_before)):
                 raise RuntimeError("a gradient came back in the wrong shape")
         if accumulate:
             self._catch_up(ends, earlier)
         return slopes
 
-    def _catch_up(self, ends: list[Any], earlier: list[Any]) -> None:
+    @staticmethod
+    def _catch_up(ends: list[tuple[Any, Any]], earlier: list[Any]) -> None:
         """What the guest's parameters had in `.grad` before this pass; the engine is about to add to ours."""
-        for end, grad in zip(ends, earlier, strict=True):
-            if end[0] == "leaf":
-                self._near(end).grad = grad
+        for (name, tensor), grad in zip(ends, earlier, strict=True):
+            if name[0] == "leaf":
+                tensor.grad = grad
 
     def push_changes(self) -> None:
         """Tell the guest what the suite changed in its parameters since the last request."""
         changed = []
         for handle, leaf in list(self._leaves.items()):
-            tensor = leaf.tensor()
-            if tensor is None:
+            if leaf.changed():
+                leaf.agree()
+                now = [leaf.tensor.detach().clone(), leaf.tensor.grad, leaf.tensor.requires_grad]
+                changed.append([self._session.inward.named(handle), *now])
+            elif leaf.alone():
                 del self._leaves[handle]
                 self._session.inward.release(handle)
-            elif leaf.changed(tensor):
-                leaf.agree(tensor)
-                changed.append([self._session.inward.named(handle), tensor.detach().clone(), tensor.grad])
         if changed:
             self._session.request("push", changed)
 
@@ -145,7 +152,7 @@ class Gradients:
                 return self._inputs.get(number)
             case ("leaf", int() as handle):
                 leaf = self._leaves.get(handle)
-                return None if leaf is None else leaf.tensor()
+                return None if leaf is None else leaf.tensor
         return None
 
 

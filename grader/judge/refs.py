@@ -11,7 +11,12 @@ from sandbox.codec import CodecError
 if TYPE_CHECKING:
     from grader.judge.session import Session
 
-_OF_ENUMS = frozenset({"__iter__", "__reversed__", "__len__", "__getitem__"})  # what every class of enum can do
+_OF_CONTAINERS = frozenset({"__iter__", "__reversed__", "__len__", "__getitem__"})
+_CONTAINERS = [
+    *(["torch.nn.modules.container", name] for name in ("Sequential", "ModuleList", "ModuleDict")),
+    *(["torch.nn.modules.container", name] for name in ("ParameterList", "ParameterDict")),
+    ["torch.utils.data.dataloader", "DataLoader"],
+]
 
 
 class Ref:
@@ -55,9 +60,15 @@ class Ref:
     def answers(self, operator: str) -> bool:
         """Whether the exercise lets it answer that operator."""
         allowed = self.session.material.answers
-        if operator == "__len__" and "__iter__" in allowed:  # list() asks for it
-            return True
-        return operator in allowed or "*" in allowed or (self.told.get("enum") is True and operator in _OF_ENUMS)
+        if operator in allowed or "*" in allowed or (operator == "__len__" and "__iter__" in allowed):
+            return True  # list() asks for a length before it asks for the items
+        return operator in _OF_CONTAINERS and (self.told.get("enum") is True or self._is_container())
+
+    def _is_container(self) -> bool:
+        """Whether it is said to be one of torch's containers. What it holds is as good as what a method returns."""
+        cls = self.cls_ref()
+        library = cls.told.get("library") if cls is not None else None
+        return isinstance(library, list) and any(pair in _CONTAINERS for pair in library[:50])
 
     def refuse(self, wanted: str, operator: str | None = None) -> Exception:
         """The error for a use that would let it decide; names what exercise.toml must say to allow the operator."""

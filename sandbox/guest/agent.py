@@ -16,7 +16,7 @@ Ops and their operands, in the order of the protocol's tuple (`sandbox.wire`):
     special object, name, args            an operator, looked up on the class as the interpreter does
     next    iterator                      -> [True, value] or [False, None]
     copy    object, deep                  send  source, name, globals           -> the function
-    backward tensor, grad, ends, accumulate, create_graph      push  [[leaf, value, grad], …]
+    backward tensor, grad, ends, accumulate, create_graph      push  [[leaf, value, grad, wants], …]
 """
 
 from __future__ import annotations
@@ -195,8 +195,8 @@ class Agent:
         return self._gradients.backward(*operands)
 
     def _push(self, _: dict[str, Any], leaves: list[Any]) -> None:
-        for leaf, value, grad in leaves:
-            self._gradients.push(leaf, value, grad)
+        for operands in leaves:
+            self._gradients.push(*operands)
 
 
 # Operators that the interpreter finds a substitute for: a length for a truth, items for an iterator.

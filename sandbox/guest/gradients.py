@@ -39,13 +39,14 @@ class Gradients:
 
     def _tell(self, torch: Any, tensor: Any) -> tuple[str, Any]:
         plain = tensor.detach().as_subclass(torch.Tensor)
-        if not tensor.requires_grad:
+        parameter = isinstance(tensor, torch.nn.Parameter)
+        if not tensor.requires_grad and not parameter:
             return "plain", plain
         handle, _ = self._objects.refer(tensor)
         if tensor.grad_fn is None:
             grad = None if tensor.grad is None else tensor.grad.detach().as_subclass(torch.Tensor)
-            parameter = isinstance(tensor, torch.nn.Parameter)
-            return "leaf", {"handle": handle, "value": plain, "grad": grad, "parameter": parameter}
+            told = {"handle": handle, "value": plain, "grad": grad, "parameter": parameter}
+            return "leaf", told | {"wants": tensor.requires_grad}
         return "graph", {"handle": handle, "value": plain, "ends": [end for end, _ in self._ends(tensor) if end]}
 
     def backward(self, tensor: Any, grad: Any, ends: list[Any], accumulate: bool, create_graph: bool) -> list[Any]:
@@ -69,10 +70,11 @@ class Gradients:
                 leaf.grad = slope if leaf.grad is None else leaf.grad + slope
         return [list(grads[: len(leaves)]), earlier]
 
-    def push(self, leaf: Any, value: Any, grad: Any) -> None:
+    def push(self, leaf: Any, value: Any, grad: Any, wants: bool) -> None:
         """The judge changed its copy of a leaf in place (an optimizer's step, say): the same here."""
         leaf.data.copy_(value)
         leaf.grad = grad
+        leaf.requires_grad_(wants)
 
     def _leaf(self, end: tuple[str, int]) -> Any:
         where, number = end
