@@ -191,7 +191,10 @@ class _DockerAnchor:
 def _confinement(spec: SandboxSpec, runtime: str | None) -> dict[str, Any]:
     """Everything that keeps a container's code in: the security argument of this backend, line by line."""
     tmpfs = f"size={spec.files_mb}m,nr_inodes={_INODES},mode=1777,noexec,nosuid,nodev"
-    memory = f"{_BASE_MB.get(spec.runtime, _BASE_MB['torch']) + spec.memory_mb}m"
+    base_mb = _BASE_MB.get(spec.runtime, _BASE_MB["torch"])
+    memory = (
+        f"{base_mb + spec.memory_mb + 2 * spec.files_mb}m"  # the backstop; files in tmpfs have a limit of their own
+    )
     confinement: dict[str, Any] = {
         "network_mode": "none",
         "read_only": True,

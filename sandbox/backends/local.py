@@ -27,6 +27,7 @@ from sandbox.backends import seccomp
 from sandbox.control import ZygoteSandbox, hear_ready
 from sandbox.errors import SandboxLost, SandboxUnavailable
 from sandbox.guest import landlock
+from sandbox.guest.sweep import sweep
 from sandbox.interface import Finding, SandboxSpec
 
 _PACKAGE = Path(__file__).parents[1]
@@ -195,6 +196,7 @@ class _LocalAnchor:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 _, self._said = self._process.communicate(timeout=_ENDS_S)
                 break
+        sweep([self._home])  # a guest may have taken its folders' permissions away
         shutil.rmtree(self._home, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
@@ -225,6 +227,7 @@ def _remove_leftovers() -> None:
         with contextlib.suppress(OSError):
             young = time.time() - path.lstat().st_mtime < _MAKING_S  # made just now, and not held yet
             if not young and (lock := _lock(str(path))) is not None:
+                sweep([str(path)])
                 shutil.rmtree(path, ignore_errors=True)
                 os.close(lock)
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")  # cgroup v2, v1
-_PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
+_PF_EXITING = 4
+_MEMORY_STATS = ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")
 
 
 class Process(NamedTuple):
@@ -17,7 +18,7 @@ class Process(NamedTuple):
     parent: int
     state: str
     cpu_s: float  # its own and that of the children that it has waited for
-    memory_mb: float
+    memory_mb: float  # its own and what it shares with others; not the pages of files, which are the runtime's
     tasks: int  # threads, the main one included
 
 
@@ -36,6 +37,15 @@ def descendants(root: int) -> list[Process]:
         found += below
         queue += [process.pid for process in below]
     return found
+
+
+def exiting(pid: int) -> bool:
+    """Whether a process is on its way out by itself: it hangs up its sockets before it can be waited for."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return bool(int(file.read().rpartition(b")")[2].split()[6]) & _PF_EXITING)
+    except OSError:
+        return False
 
 
 def children_cpu_s() -> float:
@@ -63,27 +73,42 @@ def data_bytes() -> int:
 
 
 def resident_mb() -> float:
-    """Memory of this process now."""
+    """Memory of this process now, pages of files included."""
     return _status_kb("self", "VmRSS") / 1024
 
 
+def own_mb(pid: int | str) -> float:
+    """Memory of a process now, without pages of files; 0 when it is gone."""
+    return (_status_kb(str(pid), "RssAnon") + _status_kb(str(pid), "RssShmem")) / 1024
+
+
 def peak_mb(pid: int) -> float:
-    """The most memory that a process has had at once; 0 when it is gone."""
-    return _status_kb(str(pid), "VmHWM") / 1024
+    """The most memory that a process has had at once, without pages of files; 0 when it is gone."""
+    return (_status_kb(str(pid), "VmHWM") - _status_kb(str(pid), "RssFile")) / 1024
 
 
 def proportional_mb(pids: list[int]) -> float:
-    """Memory of several processes, shared pages counted once; infinite where that may not be seen."""
+    """Memory of several processes, shared pages divided among those that share them; infinite where that is hidden."""
     total = 0
     for pid in pids:
         try:
             with open(f"/proc/{pid}/smaps_rollup") as file:
-                total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-        except (ProcessLookupError, FileNotFoundError, StopIteration):
+                total += sum(int(line.split()[1]) for line in file if line.startswith(("Pss_Anon:", "Pss_Shmem:")))
+        except (ProcessLookupError, FileNotFoundError):
             continue
         except OSError:
             return float("inf")
     return total / 1024
+
+
+def container_mb(folders: list[str]) -> float:
+    """Memory of all processes in this container, each page counted once, without files; infinite where unknown."""
+    for path in _MEMORY_STATS:
+        with contextlib.suppress(OSError, ValueError), open(path) as file:
+            told = dict(line.split() for line in file)
+            pages = int(told.get("anon") or told.get("total_rss") or 0) + int(told.get("shmem") or 0)
+            return pages / 2**20 - sum(map(_used_mb, folders))
+    return float("inf")
 
 
 def oom_kills() -> int:
@@ -113,7 +138,13 @@ def _read(pid: int) -> Process | None:
     except OSError:
         return None
     cpu = sum(int(field) for field in fields[11:15]) / _TICK
-    return Process(pid, int(fields[1]), fields[0].decode(), cpu, int(fields[21]) * _PAGE_MB, int(fields[17]))
+    return Process(pid, int(fields[1]), fields[0].decode(), cpu, own_mb(pid), int(fields[17]))
+
+
+def _used_mb(folder: str) -> float:
+    """What lies in a tmpfs."""
+    told = os.statvfs(folder)
+    return (told.f_blocks - told.f_bfree) * told.f_frsize / 2**20
 
 
 def _status_kb(pid: str, field: str) -> int:

@@ -11,10 +11,12 @@ import stat
 def sweep(folders: list[str]) -> None:
     """Remove what is in the folders as far as this process may; `left` says what is still there."""
     for path in left(folders):
-        _open_up(path)
-        shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        with contextlib.suppress(OSError, RecursionError):
+            if stat.S_ISDIR(os.lstat(path).st_mode):
+                _open_up(path)
+                shutil.rmtree(path, ignore_errors=True)
+            else:  # never opened: a FIFO would keep us waiting
+                os.unlink(path)
 
 
 def left(folders: list[str]) -> list[str]:

@@ -25,7 +25,8 @@ class Watch:
         self._folders = folders
         self._started = time.monotonic()
         self._earlier_cpu_s = meter.children_cpu_s()
-        self._base_mb = meter.resident_mb()
+        self._base_mb, self._base_own_mb = meter.resident_mb(), meter.own_mb("self")
+        self._base_container_mb = meter.container_mb(folders)
         self._earlier_oom_kills = meter.oom_kills()
         self._share_s = self._until_s = float(limits["cpu_s"])
         self._cpu_s = self._peak_mb = self._waited_s = 0.0
@@ -50,7 +51,7 @@ class Watch:
             used = min(used, self._used_s(meter.descendants(os.getpid())))
         self._cpu_s = max(self._cpu_s, used)
         now_mb = self._now_mb(living)
-        self._peak_mb = max(self._peak_mb, now_mb, meter.peak_mb(self.pid) - self._base_mb)
+        self._peak_mb = max(self._peak_mb, now_mb, meter.peak_mb(self.pid) - self._base_own_mb)
         if self.status is None:
             self._waited_s = max(self._waited_s, meter.waited_s(self.pid))
         self.cause = self.cause or self._broken(now_mb, sum(process.tasks for process in living))
@@ -90,11 +91,14 @@ class Watch:
         return meter.children_cpu_s() - self._earlier_cpu_s + sum(process.cpu_s for process in living)
 
     def _now_mb(self, living: list[meter.Process]) -> float:
-        """Memory of all processes above the zygote's; pages that they share are counted once where that can be seen."""
-        used = sum(max(0.0, process.memory_mb - self._base_mb) for process in living)
+        """Memory of all processes above the zygote's; pages that they share are counted once."""
+        used = sum(max(0.0, process.memory_mb - self._base_own_mb) for process in living)
         if used <= self.limits["memory_mb"] or len(living) == 1:
             return used
-        return min(used, max(0.0, meter.proportional_mb([process.pid for process in living]) - self._base_mb))
+        shares = self._base_own_mb * len(living) / (len(living) + 1)  # of the pages that are still the zygote's too
+        proportional = meter.proportional_mb([process.pid for process in living]) - shares
+        container = meter.container_mb(self._folders) - self._base_container_mb
+        return max(0.0, min(used, proportional, container))
 
     def _broken(self, now_mb: float, tasks: int) -> str | None:
         limits = self.limits

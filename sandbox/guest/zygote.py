@@ -40,6 +40,7 @@ from sandbox.guest.sweep import left, sweep
 from sandbox.guest.watch import Watch
 
 _TICK_MS = 25
+_EXIT_S = 1.0  # for the kernel to take down the memory of a process
 _PACKET = 1 << 16
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -114,6 +115,7 @@ class Zygote:
     def _do_end(self) -> dict[str, Any]:
         guest = self._guest
         if guest is not None:
+            self._let_exit(guest)
             self._look_after(guest)
             ended_by_us = guest.status is None
             self._kill_all()
@@ -130,6 +132,13 @@ class Zygote:
         self._uids.clear()
         found = [str(process.pid) for process in meter.descendants(os.getpid())] + left(self._folders)
         return {"clean": f"left behind: {found[:5]}" if found else None}
+
+    def _let_exit(self, guest: Watch) -> None:
+        """A guest that is on its way out has hung up already, and we are asked before it can be waited for."""
+        until = time.monotonic() + _EXIT_S
+        while guest.status is None and meter.exiting(guest.pid) and time.monotonic() < until:
+            time.sleep(0.001)
+            self._reap()
 
     # The guest's processes ---------------------------------------------------------------------------------------
 
@@ -154,10 +163,7 @@ class Zygote:
         return True
 
     def _kill_all(self) -> None:
-        """Stop all first, so that none can fork while the others are killed; until none is left.
-
-        One that is dead but not yet waited for may be missing from /proc (sandlock hides it): its time is not ours yet.
-        """
+        """Stop all first, so that none can fork while the others are killed; until none is left, dead or alive."""
         while (living := meter.descendants(os.getpid())) or not self._reap():
             for number in (signal.SIGSTOP, signal.SIGKILL):
                 for process in living:
