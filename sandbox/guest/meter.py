@@ -10,6 +10,7 @@ from typing import NamedTuple
 _TICK = os.sysconf("SC_CLK_TCK")
 _OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")  # cgroup v2, v1
 _PF_EXITING = 4
+_BLOCK = 4096
 _MEMORY_STATS = ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")
 
 
@@ -120,14 +121,12 @@ def oom_kills() -> int:
 
 
 def tree_mb(folder: str) -> float:
-    """What the files below a folder take."""
+    """What the files below a folder take; even an empty one takes a block, so that their number is bounded too."""
     total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(path, name)).st_blocks * 512
-            except OSError:
-                continue
+    for path, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            with contextlib.suppress(OSError):
+                total += max(_BLOCK, os.lstat(os.path.join(path, name)).st_blocks * 512)
     return total / 2**20
 
 

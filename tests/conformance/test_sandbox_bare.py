@@ -1,0 +1,90 @@
+"""The local backend on a kernel that grants no namespaces: less is hidden there, and nothing less is limited."""
+
+import os
+
+import pytest
+
+from sandbox.backends.local import LocalBackend
+from sandbox.errors import SandboxLost
+from sandbox.interface import Cause
+
+
+@pytest.fixture
+def backend(local_backend):
+    bare = LocalBackend()
+    bare._namespaces = False
+    return bare
+
+
+def test_the_check_calls_it_unsafe_and_says_what_to_do(backend):
+    (finding,) = [finding for finding in backend.check() if finding.check == "namespaces"]
+    assert finding.level == "unsafe"
+    assert "sysctl" in finding.remedy
+
+
+FILES = """
+import os
+def fill():
+    n = 0
+    while True:
+        with open(f"f{n}", "wb") as file: file.write(bytes(1 << 20))
+        n += 1
+def many():
+    n = 0
+    while True:
+        open(f"f{n}", "w").close()
+        n += 1
+"""
+
+
+@pytest.mark.parametrize("how", ["fill", "many"])
+def test_files_are_counted(run, how):
+    ending = run(FILES).dies_in(how)
+    assert (ending.cause, ending.detail) == (Cause.FILES_LIMIT, "wrote more than 16 MB of files")
+
+
+REACH = """
+import os, socket
+def reach(pid):
+    found = []
+    for name in ("environ", "mem", "maps", "fd"):
+        try:
+            with open(f"/proc/{pid}/{name}", "rb") as file: file.read(1)
+        except OSError: continue
+        found.append(name)
+    try: os.kill(pid, 0)
+    except OSError: pass
+    else: found.append("kill")
+    try: socket.socket()
+    except OSError: pass
+    else: found.append("socket")
+    return found
+def daemon():
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0: os.execv("/usr/bin/env", ["env", "sleep", "600"])
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_the_owner_is_out_of_reach(run):
+    assert run(REACH).call("reach", os.getpid()) == []
+
+
+def test_the_zygote_is_out_of_reach(run):
+    candidate = run(REACH + "def parent(): return os.getppid()")
+    assert candidate.call("reach", candidate.call("parent")) == []
+
+
+def test_daemons_die_and_nothing_is_left(run, sandbox):
+    candidate = run(REACH)
+    candidate.call("daemon")
+    assert candidate.guest.end().cause is Cause.ENDED
+    sandbox.reset()
+    run(REACH).call("daemon")
+    home = sandbox._anchor._home
+    sandbox.destroy()
+    assert not os.path.exists(home)
+    with pytest.raises(SandboxLost):
+        sandbox.ping()
