@@ -13,6 +13,7 @@ import shutil
 import socket
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig
 
 from sandbox.control import ZygoteSandbox, hear_ready, own_uid
-from sandbox.errors import SandboxError, SandboxLost, SandboxUnavailable
+from sandbox.errors import SandboxLost, SandboxUnavailable
 from sandbox.image import build
 from sandbox.interface import Finding, SandboxSpec
 
@@ -47,25 +48,23 @@ class DockerBackend:
     def check(self) -> list[Finding]:
         """What the engine offers; "missing" means that `start` refuses."""
         try:
-            info = self._client().info()
+            with _engine_answers():
+                info = self._client().info()
+            images = [self._image_of(runtime) for runtime in build.RUNTIMES]
         except SandboxUnavailable as error:
             return [Finding("engine", "missing", error.reason, error.remedy)]
-        return [
-            Finding("engine", "ok", f"Docker {info.get('ServerVersion')}"),
-            self._oci_runtime(info),
-            *_kernel(info),
-            *(self._image_of(runtime) for runtime in build.RUNTIMES),
-            self._sockets(),
-        ]
+        except SandboxLost as error:
+            return [Finding("engine", "missing", str(error), "see the engine's log")]
+        engine = Finding("engine", "ok", f"Docker {info.get('ServerVersion')}")
+        return [engine, self._oci_runtime(info), *_kernel(info), *images, self._sockets()]
 
     def identity(self, runtime: str) -> str:
         """The image's id, a digest of its content. Raises SandboxUnavailable."""
         try:
-            return str(self._client().images.get(self._tag(runtime)).id)
+            with _engine_answers():
+                return str(self._client().images.get(self._tag(runtime)).id)
         except ImageNotFound:
             raise SandboxUnavailable(f"there is no image {self._tag(runtime)}.", "run: make image") from None
-        except DockerException as error:
-            raise SandboxLost(f"the engine does not answer: {error}") from None
 
     def start(self, spec: SandboxSpec) -> ZygoteSandbox:
         client = self._client()
@@ -77,19 +76,20 @@ class DockerBackend:
         anchor = _DockerAnchor(client, name, folder)
         try:
             with _listening(folder / "control") as listener:
-                client.containers.run(
-                    self._tag(spec.runtime),
-                    [spec.runtime, f"{_INSIDE}/control", "/tmp", "/dev/shm"],
-                    name=name,
-                    volumes={str(folder): {"bind": _INSIDE, "mode": "ro"}},
-                    **_confinement(spec, self._runtime),
-                )
+                with _engine_answers():
+                    client.containers.run(
+                        self._tag(spec.runtime),
+                        [spec.runtime, f"{_INSIDE}/control", "/tmp", "/dev/shm"],
+                        name=name,
+                        volumes={str(folder): {"bind": _INSIDE, "mode": "ro"}},
+                        **_confinement(spec, self._runtime),
+                    )
                 control = _accept(listener, anchor)
             shutil.rmtree(folder, ignore_errors=True)
             hear_ready(control, _READY_S)
         except BaseException as error:
             anchor.destroy()
-            if isinstance(error, (DockerException, OSError)):
+            if isinstance(error, (ImageNotFound, OSError)):
                 raise SandboxLost(f"the container could not be started: {error}") from None
             raise
         return ZygoteSandbox(name, spec, control, anchor)
@@ -102,14 +102,9 @@ class DockerBackend:
     def _client(self) -> Any:
         """A client of an engine that answers. Raises SandboxUnavailable."""
         if self._engine is None:
-            try:
+            with _engine_answers():
                 client = docker.from_env(timeout=60)
                 client.ping()
-            except (DockerException, OSError) as error:
-                remedy = (
-                    "start it (systemctl start docker), or let this user reach its socket, or use the local sandbox"
-                )
-                raise SandboxUnavailable(f"no Docker engine answers: {error}.", remedy) from None
             self._engine = client
             _remove_leftovers(client)
         return self._engine
@@ -120,7 +115,8 @@ class DockerBackend:
     def _image_of(self, runtime: str) -> Finding:
         tag, check = self._tag(runtime), f"image {runtime}"
         try:
-            labels = self._client().images.get(tag).labels
+            with _engine_answers():
+                labels = self._client().images.get(tag).labels
         except ImageNotFound:
             return Finding(check, "missing", f"there is no image {tag}", "run: make image")
         if labels.get(build.CODE_LABEL) != build.code():
@@ -155,6 +151,20 @@ class DockerBackend:
         return folder
 
 
+@contextlib.contextmanager
+def _engine_answers() -> Iterator[None]:
+    """What the client raises in our words: SandboxUnavailable without an engine, SandboxLost where it fails."""
+    try:
+        yield
+    except ImageNotFound:
+        raise
+    except APIError as error:
+        raise SandboxLost(f"the engine refuses: {error}") from None
+    except (DockerException, OSError) as error:
+        remedy = "start it (systemctl start docker), or let this user reach its socket, or use the local sandbox"
+        raise SandboxUnavailable(f"no Docker engine answers: {error}.", remedy) from None
+
+
 class _DockerAnchor:
     counts_files = False
 
@@ -174,7 +184,7 @@ class _DockerAnchor:
     def running(self) -> bool:
         try:
             return bool(self._client.api.inspect_container(self._name)["State"]["Running"])
-        except DockerException:
+        except (DockerException, OSError):
             return False
 
     def destroy(self) -> None:
@@ -235,7 +245,7 @@ def _kernel(info: dict[str, Any]) -> list[Finding]:
 
 
 @contextlib.contextmanager
-def _listening(path: Path) -> Any:
+def _listening(path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(path))
         path.chmod(0o666)  # the zygote is another user to us; the folder above keeps everybody else out
@@ -259,7 +269,7 @@ def _accept(listener: socket.socket, anchor: _DockerAnchor) -> socket.socket:
 
 def _remove_leftovers(client: Any) -> None:
     """Containers that were made but never started, because their worker was killed in between."""
-    with contextlib.suppress(DockerException, SandboxError):
+    with contextlib.suppress(DockerException, OSError):
         for container in client.containers.list(all=True, filters={"label": LABEL, "status": "created"}):
             made = container.attrs["Created"][:19]
             if time.time() - time.mktime(time.strptime(made, "%Y-%m-%dT%H:%M:%S")) + time.timezone > _LEFTOVER_S:

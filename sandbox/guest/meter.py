@@ -8,7 +8,10 @@ import resource
 from typing import NamedTuple
 
 _TICK = os.sysconf("SC_CLK_TCK")
-_OOM_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")  # cgroup v2, v1
+_OOM_COUNTERS = {  # cgroup v2, where `oom_kill` would count kills for want of the whole machine's memory too; v1
+    "/sys/fs/cgroup/memory.events": "oom ",
+    "/sys/fs/cgroup/memory/memory.oom_control": "oom_kill ",
+}
 _PF_EXITING = 4
 _BLOCK = 4096
 _MEMORY_STATS = ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")
@@ -113,10 +116,10 @@ def container_mb(folders: list[str]) -> float:
 
 
 def oom_kills() -> int:
-    """Processes in this container that the kernel has killed for want of memory; 0 where it does not say."""
-    for path in _OOM_COUNTERS:
+    """How often this container has come to the end of its memory for good; 0 where the kernel does not say."""
+    for path, counter in _OOM_COUNTERS.items():
         with contextlib.suppress(OSError, StopIteration), open(path) as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("oom_kill "))
+            return next(int(line.split()[1]) for line in file if line.startswith(counter))
     return 0
 
 

@@ -1,0 +1,127 @@
+"""What the docker backend says and does when the engine stops, comes back, or cannot be used."""
+
+import contextlib
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from sandbox.backends.docker import DockerBackend
+from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.interface import SandboxSpec
+
+pytestmark = pytest.mark.engine
+SPEC = SandboxSpec("python", memory_mb=256, processes=16, files_mb=16)
+IMAGE = os.environ.get("GRADER_DOCKER_IMAGE", "grader-sandbox")
+
+
+class Relay:
+    """Stands before the engine's socket and can be stopped, which the engine itself cannot: others use it."""
+
+    def __init__(self, path, engine):
+        self._path, self._engine, self._open = path, engine, []
+        self.start()
+
+    def start(self):
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(self._path)
+        self._listener.listen()
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def stop(self):
+        for sock in [self._listener, *self._open]:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+        self._open.clear()
+        os.unlink(self._path)
+
+    def _accept(self, listener):
+        with contextlib.suppress(OSError):
+            while True:
+                near, far = listener.accept()[0], socket.socket(socket.AF_UNIX)
+                far.connect(self._engine)
+                self._open += [near, far]
+                for pair in ((near, far), (far, near)):
+                    threading.Thread(target=self._copy, args=pair, daemon=True).start()
+
+    def _copy(self, source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def relay(docker_backend, tmp_path, monkeypatch):
+    engine = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+    relay = Relay(str(tmp_path / "engine"), engine)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine")
+    yield relay
+    with contextlib.suppress(OSError):
+        relay.stop()
+
+
+@pytest.fixture
+def relayed(relay, tmp_path):
+    backend = DockerBackend(IMAGE, None, tmp_path / "sockets")
+    yield backend
+    backend.close()
+
+
+def test_a_stopped_engine_is_unavailable_and_one_that_came_back_is_used(relay, relayed):
+    relayed.start(SPEC).destroy()
+    relay.stop()
+    for act in (lambda: relayed.start(SPEC), lambda: relayed.identity("python")):
+        with pytest.raises(SandboxUnavailable, match="no Docker engine answers"):
+            act()
+    (finding,) = relayed.check()
+    assert (finding.check, finding.level) == ("engine", "missing")
+    relay.start()
+    assert relayed.identity("python").startswith("sha256:")
+    relayed.start(SPEC).destroy()
+
+
+def test_an_engine_that_starts_later_is_found(relay, relayed):
+    relay.stop()
+    with pytest.raises(SandboxUnavailable, match="start it"):
+        relayed.start(SPEC)
+    relay.start()
+    relayed.start(SPEC).destroy()
+
+
+def test_a_sandbox_works_on_and_can_be_destroyed_while_the_engine_is_away(relay, relayed, docker_backend, until):
+    sandbox = relayed.start(SPEC)
+    relay.stop()
+    sandbox.ping()
+    sandbox.destroy()
+    with pytest.raises(SandboxError):
+        sandbox.ping()
+    until(lambda: not docker_backend._client().containers.list(all=True, filters={"name": sandbox.id}))
+
+
+def test_an_image_that_is_not_there_is_named_with_the_remedy(docker_backend, tmp_path):
+    backend = DockerBackend("grader-no-such-image", None, tmp_path)
+    for act in (lambda: backend.start(SPEC), lambda: backend.identity("python")):
+        with pytest.raises(SandboxUnavailable, match=r"no image grader-no-such-image:python\. run: make image"):
+            act()
+
+
+def test_a_folder_for_sockets_that_cannot_be_made_is_told_with_the_remedy(docker_backend):
+    backend = DockerBackend(IMAGE, None, Path("/proc/grader"))
+    (finding,) = [finding for finding in backend.check() if finding.check == "control sockets"]
+    assert (finding.level, "GRADER_DOCKER_SOCKET_DIR" in finding.remedy) == ("missing", True)
+    with pytest.raises(SandboxUnavailable, match="GRADER_DOCKER_SOCKET_DIR"):
+        backend.start(SPEC)
+
+
+def test_an_unknown_oci_runtime_is_told(docker_backend, tmp_path):
+    backend = DockerBackend(IMAGE, "no-such-runtime", tmp_path)
+    (finding,) = [finding for finding in backend.check() if finding.check == "OCI runtime"]
+    assert finding.level == "missing"
+    with pytest.raises(SandboxError):
+        backend.start(SPEC)
+    assert not list(tmp_path.iterdir())
