@@ -95,7 +95,7 @@ def _opened(settings: Settings, registry: CollectorRegistry) -> Iterator[Context
             from grader.worker import start_embedded
 
             _show(ensure_first_key(database, settings.data_dir / "key"), settings)
-            stack.callback(start_embedded(settings, database, queue).stop)
+            stack.callback(start_embedded(settings, database, queue, registry).stop)
         yield Context(settings, database, Catalog(settings.exercises_dir), queue, registry)
 
 
