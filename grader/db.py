@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from sqlalchemy.types import TypeDecorator
 from grader.settings import Settings
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _BUSY_MS = 30_000  # SQLite has one writer at a time: how long the others wait for it
 
 
@@ -80,6 +82,18 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def storable(value: Any) -> Any:
+    """The same text, or JSON, with U+FFFD for what PostgreSQL refuses to keep and candidates can print: NUL and lone
+    surrogates. Otherwise one of them in a message would turn a score into a fault."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [storable(item) for item in value]
+    return value
 
 
 def open_database(settings: Settings) -> Database:

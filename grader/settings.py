@@ -28,6 +28,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the API listens on; not open to the network by default.")
     port: int = Field(8300, description="Port of the API.")
 
+    metrics_port: int | None = Field(
+        None, description="Port on `host` where a worker serves Prometheus metrics; unset: it serves none."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe lines to log.")
+
     sandbox: SandboxName = Field("auto", description="docker where an engine answers, else local.")
     docker_image: str = Field(
         "grader-sandbox", description="Name of the sandbox image; `:<runtime>` is appended. Built by `make image`."

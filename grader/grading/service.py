@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from grader.db import new_id, now
+from grader.db import new_id, now, storable
 from grader.grading.model import Result, Status
 from grader.grading.models import Grading, GradingEvent, Kind
 from grader.submissions.models import Submission
@@ -106,8 +106,8 @@ def finish(session: Session, held: Claim, result: Result, feedback: str) -> None
         score=result.score,
         max_score=result.max_score,
         feedback=feedback,
-        result=result.to_json(),
-        output=result.output,
+        result=storable(result.to_json()),
+        output=storable(result.output),
         fault=None,
     )
     tell(session, held.grading_id, "done", {})
@@ -127,7 +127,7 @@ def put_off(session: Session, held: Claim, reason: str, wait_s: float, counted: 
         enqueued_at=None,
         lease=None,
         lease_until=None,
-        fault=reason,
+        fault=storable(reason),
     )
     tell(session, held.grading_id, "retry", {"wait_s": wait_s})
 
@@ -141,7 +141,7 @@ def give_up(session: Session, held: Claim, reason: str) -> None:
         finished_at=now(session),
         lease=None,
         lease_until=None,
-        fault=reason,
+        fault=storable(reason),
     )
     tell(session, held.grading_id, "fault", {})
 
@@ -161,7 +161,7 @@ def cancel(session: Session, grading_id: str) -> bool:
 
 def tell(session: Session, grading_id: str, kind: str, data: Mapping[str, Any]) -> None:
     """Add an event; followers see it when the transaction commits."""
-    session.add(GradingEvent(grading_id=grading_id, kind=kind, data=dict(data), at=now(session)))
+    session.add(GradingEvent(grading_id=grading_id, kind=kind, data=storable(dict(data)), at=now(session)))
 
 
 def counting(session: Session, submission_id: str) -> Grading:

@@ -1,0 +1,30 @@
+"""The Celery task. It carries ids, and binds them to every log line that is written while it runs."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.exceptions import Reject
+
+from grader.grading.work import Work
+from grader.queue import TASK
+
+_log = structlog.get_logger()
+
+
+def register(app: Celery, work: Work, stopping: threading.Event) -> None:
+    """Make the workers of this app do `work`, until `stopping`: what comes then goes back to the queue."""
+
+    @app.task(name=TASK, bind=True, shared=False)  # type: ignore[untyped-decorator]
+    def grade(self: Any, grading_id: str, submission_id: str) -> None:
+        ids = {"grading": grading_id, "submission": submission_id, "task": self.request.id}
+        with structlog.contextvars.bound_contextvars(**ids):
+            if stopping.is_set():
+                raise Reject("this worker is stopping", requeue=True)
+            try:
+                work.grade(grading_id)
+            except Exception:  # the message is done with: what is not graded yet is sent again by the reconciler
+                _log.exception("the grading could not be claimed")
