@@ -22,11 +22,14 @@ import sys
 import time
 from typing import Any, NoReturn
 
+from sandlock import Sandbox, confine
+
 from sandbox.backends.seccomp import restrict
 from sandbox.guest.meter import descendants
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
-_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REC, _MS_PRIVATE = 2, 4, 8, 16384, 1 << 18
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
+_PIVOT_ROOT, _MNT_DETACH = {"x86_64": 155, "aarch64": 41}, 2
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _AWAITED = {signal.SIGTERM, signal.SIGCHLD}
 _INODES = 10_000
@@ -77,21 +80,52 @@ def enter_namespaces() -> None:
 
 
 def mount_own(told: dict[str, Any]) -> None:
-    """A /proc that shows only what is in here, and tmpfs with room for files_mb where guests may write."""
+    """A root of our own: what may be read of the host, a /proc of what is in here, and tmpfs where guests may write.
+
+    Nothing else of the host is there. Landlock alone would not do: it lets everybody connect to the host's Unix
+    sockets, the Docker engine's among them.
+    """
+    root = told["home"]
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE, "")
-    _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, "")
+    _mount("tmpfs", root, "tmpfs", _MS_NOSUID | _MS_NODEV, "size=1m,mode=755")
+    for path in told["readable"]:
+        _show(path, root)
+    _mount("proc", _made(root + "/proc"), "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, "")
     options = f"size={told['files_mb']}m,nr_inodes={_INODES},mode=1777"
     for folder in told["tmpfs"]:
-        _mount("tmpfs", folder, "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options)
+        _mount("tmpfs", _made(root + folder), "tmpfs", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC, options)
+    os.chdir(root)
+    _call("syscall", ctypes.c_long(_PIVOT_ROOT[os.uname().machine]), b".", b".")
+    _call("umount2", b".", _MNT_DETACH)
+    os.chdir("/")
+
+
+def _show(path: str, root: str) -> None:
+    """Make a file, folder or link of the host appear at the same place below `root`."""
+    target = root + path
+    if path.startswith("/proc") or os.path.lexists(target):
+        return
+    _made(os.path.dirname(target))
+    if os.path.islink(path):
+        os.symlink(os.readlink(path), target)
+        return
+    if os.path.isdir(path):
+        os.mkdir(target)
+    else:
+        os.close(os.open(target, os.O_CREAT))
+    _mount(path, target, None, _MS_BIND | _MS_REC, "")
+
+
+def _made(folder: str) -> str:
+    os.makedirs(folder, exist_ok=True)
+    return folder
 
 
 def start_zygote(told: dict[str, Any]) -> NoReturn:
     """Confine this process and become the zygote. Raises rather than start it unconfined."""
-    from sandlock import Sandbox, confine
-
     os.chdir(told["home"])
     confine(Sandbox(fs_readable=told["readable"], fs_writable=told["writable"]))
-    restrict()
+    restrict(connects=told["namespaces"])
     os.execve(told["command"][0], told["command"], told["env"])
 
 

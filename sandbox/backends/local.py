@@ -37,12 +37,11 @@ _FOLDERS, _PREFIX = "/var/tmp", "grader-sandbox-"
 _MAKING_S = 10.0
 _ENDS_S = 10.0
 _PROBE = """
-import os
 enter_namespaces()
 pid = os.fork()
 if not pid:
     try:
-        mount_own({"files_mb": 1, "tmpfs": ["/dev/shm"]})
+        mount_own(json.loads(sys.argv[-1]))
     except OSError:
         os._exit(1)
     os._exit(0)
@@ -146,8 +145,10 @@ class LocalBackend:
     def _has_namespaces(self) -> bool:
         """Whether namespaces can be entered *and* mounted in: some distributions grant the first without the second."""
         if self._namespaces is None:
-            probe = _code("backends.launcher", _PROBE)
-            done = subprocess.run([sys.executable, "-I", "-c", probe], capture_output=True, timeout=60, check=False)
+            with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_FOLDERS) as home:
+                told = {"files_mb": 1, "home": home, "tmpfs": ["/dev/shm"], "readable": ["/usr", "/dev/null"]}
+                command = [sys.executable, "-I", "-c", _code("backends.launcher", _PROBE), json.dumps(told)]
+                done = subprocess.run(command, capture_output=True, timeout=60, check=False)
             self._namespaces = done.returncode == 0
         return self._namespaces
 

@@ -23,6 +23,15 @@ _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 _NUMBER, _ARCH, _ARGS = 0, 4, 16  # offsets in struct seccomp_data
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _X32 = 0x40000000  # the second set of system calls of x86-64, which no honest program uses
+_CONNECTING = {"socket", "socketpair", "connect"}
+_STREAM_PAIRS = {  # a pair of datagram sockets could send to any other socket
+    "names": ["socketpair"],
+    "action": "SCMP_ACT_ALLOW",
+    "args": [
+        {"index": 0, "value": 1, "op": "SCMP_CMP_EQ"},
+        {"index": 1, "value": 0xF, "valueTwo": 1, "op": "SCMP_CMP_MASKED_EQ"},
+    ],
+}
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
@@ -32,9 +41,12 @@ def supported() -> bool:
     return platform.machine() in _ARCHITECTURES
 
 
-def restrict() -> None:
-    """Allow this process, and all that it starts, no other system calls than the profile does. Raises OSError."""
-    filters = b"".join(struct.pack("<HBBI", *instruction) for instruction in program(platform.machine()))
+def restrict(connects: bool) -> None:
+    """Allow this process, and all that it starts, no other system calls than the profile does. Raises OSError.
+
+    Without `connects`, no socket can be made that could be connected to one of the host's.
+    """
+    filters = b"".join(struct.pack("<HBBI", *instruction) for instruction in program(platform.machine(), connects))
     buffer = ctypes.create_string_buffer(filters, len(filters))
     told = struct.pack("@HP", len(filters) // 8, ctypes.addressof(buffer))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -44,7 +56,7 @@ def restrict() -> None:
         raise OSError(number, f"seccomp: {os.strerror(number)}")
 
 
-def program(machine: str) -> list[Instruction]:
+def program(machine: str, connects: bool) -> list[Instruction]:
     """The profile as instructions for one kind of machine. Raises KeyError for an unknown one."""
     profile = json.loads((_IMAGE / "seccomp.json").read_text())
     numbers = json.loads((_IMAGE / "syscalls.json").read_text())[machine]
@@ -56,7 +68,10 @@ def program(machine: str) -> list[Instruction]:
         (_AT_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
     ]
-    for rule in profile["syscalls"]:
+    rules = profile["syscalls"]
+    if not connects:
+        rules = [_STREAM_PAIRS, *({**rule, "names": sorted({*rule["names"]} - _CONNECTING)} for rule in rules)]
+    for rule in rules:
         for number in (numbers[name] for name in rule["names"] if name in numbers):
             body = _body(rule)
             instructions += [(_EQUAL, 0, len(body), number), *body]

@@ -59,6 +59,11 @@ def reach(pid):
     except OSError: pass
     else: found.append("socket")
     return found
+def pair():
+    try: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    except OSError:
+        near, far = socket.socketpair()
+        return near.send(b"x")
 def daemon():
     if os.fork() == 0:
         os.setsid()
@@ -88,3 +93,7 @@ def test_daemons_die_and_nothing_is_left(run, sandbox):
     assert not os.path.exists(home)
     with pytest.raises(SandboxLost):
         sandbox.ping()
+
+
+def test_no_socket_can_be_made_that_reaches_another_process(run):
+    assert run(REACH).call("pair") == 1

@@ -1,6 +1,8 @@
 """What a guest cannot reach, and what nothing is left of, on every backend."""
 
 import os
+import socket
+import tempfile
 
 import pytest
 
@@ -225,3 +227,37 @@ def test_files_of_the_host_cannot_be_read(run, tmp_path, backend):
 
 def test_processes_of_the_host_are_not_seen(run):
     assert b"pytest" not in run(HOST).call("processes")
+
+
+CONNECT = """
+import socket
+def connect(paths):
+    reached = []
+    for path in paths:
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            try:
+                near = socket.socket(socket.AF_UNIX, kind)
+                near.connect(path)
+            except OSError: continue
+            reached.append(path)
+    for path in paths:
+        try: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b"x", path)
+        except OSError: continue
+        reached.append(path)
+    return reached
+"""
+
+
+def test_sockets_of_the_host_cannot_be_reached(run):
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, socket.socket(socket.AF_UNIX) as stream:
+        stream.bind(f"{folder}/stream")
+        stream.listen()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+            datagrams.bind(f"{folder}/datagrams")
+            paths = [f"{folder}/stream", f"{folder}/datagrams", "/run/docker.sock", "/var/run/docker.sock"]
+            assert run(CONNECT).call("connect", paths) == []
+
+
+def test_the_root_holds_nothing_of_the_hosts_that_is_not_needed(run, tmp_path):
+    code = "import os\ndef there(paths): return [path for path in paths if os.path.exists(path)]"
+    assert run(code).call("there", [str(tmp_path), "/root/.ssh", "/home/nobody", "/var/lib/docker", __file__]) == []
