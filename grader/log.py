@@ -34,7 +34,8 @@ def set_up(level: str) -> None:
 
 
 def _last() -> list[Any]:
+    """Tracebacks are plain: structlog's own show local variables, and with them solutions, seeds and keys."""
     without = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if sys.stderr.isatty():
-        return [without, structlog.dev.ConsoleRenderer()]
-    return [without, structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        return [without, structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [without, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import pytest
 import redis
+import structlog
 
 from grader.db import Database
 from grader.migrations import upgrade
@@ -17,6 +18,12 @@ from sandbox.interface import Backend
 from tests.databases import postgres_database
 
 Missing = Callable[[str], NoReturn]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plain_log() -> None:
+    """What is logged is shown where a test fails; without local variables, which take long to render."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 
 @pytest.fixture(scope="session")

@@ -48,9 +48,9 @@ def test_a_message_is_sent_after_the_commit_to_the_queue_of_its_kind(database, q
 
 def test_nothing_is_sent_when_the_transaction_is_rolled_back(database, queue):
     grading = submit(database)
-    with pytest.raises(ZeroDivisionError), database.begin() as session:
+    with database.begin() as session:
         queue.send_after_commit(session, session.merge(grading))
-        1 / 0  # noqa: B018
+        session.rollback()
     assert queue.depth(Kind.INTERACTIVE) == 0
 
 
