@@ -1,0 +1,106 @@
+"""`grader submit`: a solution to a server, its progress live, its score as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+
+from grader.cli.common import JsonOption, read_settings
+from grader.cli.show import complain, err, out, print_json, safe, score_table, words
+from grader.client import Client, Event
+from grader.errors import BadInput
+from grader.settings import Settings
+from grader.submissions.archives import from_path
+from grader.submissions.files import Caps
+
+_RESULT = ("exercise", "status", "verdict", "score", "max_score", "tests", "usage", "provenance")
+_CODES = {"passed": 0, "fault": 3, "cancelled": 2}
+
+
+def submit(
+    exercise: Annotated[str, typer.Argument(help="Slug of the exercise.")],
+    path: Annotated[
+        Path, typer.Argument(help="A .py file, a folder with solution.py, or a .zip, .tar.gz, .tgz or .tar of one.")
+    ],
+    *,
+    server: Annotated[str | None, typer.Option(envvar="GRADER_SERVER", help="URL of the server.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(envvar="GRADER_KEY", help="API key; without it, the one that a server left in GRADER_DATA_DIR."),
+    ] = None,
+    as_json: JsonOption = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the grading to its end.")] = True,
+) -> None:
+    """Send a solution to a server and follow its grading.
+
+    Exit codes: 0 passed in full, 1 graded but not in full (or the exercise shows no score), 2 bad input or taken back,
+    3 a fault of ours (no score). With --no-wait: 0 as soon as the server has it.
+    """
+    settings = read_settings()
+    files = from_path(path, Caps.of(settings))
+    with Client(server or f"http://127.0.0.1:{settings.port}", key or _key_here(settings)) as client:
+        stored = client.submit(exercise, files)
+        err().print(words(f"submission {stored['id']}", "dim"))
+        if not wait:
+            _show(stored, as_json, extra=("id",))
+            return
+        try:
+            final = follow(client, stored["id"])
+        except KeyboardInterrupt:
+            complain(f"no longer followed; it is graded all the same: /v1/submissions/{stored['id']}")
+            raise typer.Exit(130) from None
+    _show(final, as_json)
+    raise typer.Exit(_CODES.get(str(final["verdict"] or final["status"]), 1))
+
+
+def follow(client: Client, submission_id: str) -> dict[str, Any]:
+    """Show the progress on stderr until the grading has ended; the submission as the last event shows it."""
+    columns = SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
+    with Progress(*columns, console=err(), transient=True) as bar:
+        task = bar.add_task("sent", total=None)
+        for event in client.follow(submission_id):
+            _advance(bar, task, event)
+    return dict(event.data)
+
+
+def _advance(bar: Progress, task: TaskID, event: Event) -> None:
+    match event.kind:
+        case "queued":
+            bar.update(task, description="queued")
+        case "started":
+            total = event.data.get("total")
+            bar.reset(task, total=total, description="grading")
+        case "retry":
+            bar.reset(task, description="a fault on the server's side; it is tried again")
+        case "test":
+            test = event.data["test"]
+            told = safe(f"{test['outcome']}: {test['title']}").replace("\n", " ")
+            bar.update(task, completed=event.data["done"], description=told[:100])
+
+
+def _show(found: Mapping[str, Any], as_json: bool, extra: tuple[str, ...] = ()) -> None:
+    if found["output"]:
+        printed = words(str(found["output"]).rstrip("\n"), "dim")
+        err().print(Panel(printed, title="printed by the solution", style="dim"))
+    if as_json:
+        print_json({name: found[name] for name in (*extra, *_RESULT)})
+        return
+    out().print(score_table(found))
+    if found["detail"]:
+        out().print(words(found["detail"]))
+
+
+def _key_here(settings: Settings) -> str:
+    file = settings.data_dir / "key"
+    try:
+        return file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise BadInput(
+            f"no API key: give one with --key or GRADER_KEY (there is none in {file} either); "
+            "`grader key create` makes one where the server runs"
+        ) from None

@@ -1,0 +1,157 @@
+"""A client of the service's API: sends a solution, and follows its grading through broken connections."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import time
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+
+from grader.errors import BadInput, Fault
+
+FINAL = ("done", "fault", "cancelled")
+_TRIES = 5
+_FIRST_WAIT_S = 0.5
+_SILENCE_S = 45.0  # the server says something every 15 s
+
+
+class Refused(BadInput):
+    """The server does not take what was sent; the message is its own."""
+
+
+class ServerAway(Fault):
+    """The server does not answer, or not as it should."""
+
+
+class _Unsteady(Exception):
+    """Something that may pass: a broken connection, a server that is starting or overloaded."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A server-sent event. ``id`` is where to go on after it."""
+
+    id: str
+    kind: str
+    data: Mapping[str, Any]
+
+
+class Client:
+    """Talks to one server with one key. Raises Refused for what the server does not take, ServerAway where it fails."""
+
+    def __init__(self, server: str, key: str) -> None:
+        try:
+            self._http = httpx.Client(
+                base_url=server, headers={"Authorization": f"Bearer {key}"}, timeout=30, trust_env=False
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise BadInput(f"{server!r} is not the URL of a server: {error}") from None
+        self._server = server
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def submit(self, exercise: str, files: Mapping[str, bytes]) -> dict[str, Any]:
+        """Send a solution; the stored submission. Tried again, it is stored once (Idempotency-Key)."""
+        headers = {"Idempotency-Key": secrets.token_hex(16)}
+        form = {"data": {"exercise": exercise}, "files": {"file": ("solution.zip", _packed(files))}}
+        return self._json("POST", "/v1/submissions", headers=headers, **form)
+
+    def show(self, submission_id: str) -> dict[str, Any]:
+        """The submission as it is now."""
+        return self._json("GET", f"/v1/submissions/{submission_id}")
+
+    def follow(self, submission_id: str) -> Iterator[Event]:
+        """The events of its grading, from the first to the final one, each once. Broken connections are taken up."""
+        last, failed = "", 0
+        while True:
+            try:
+                for event in self._events(submission_id, last):
+                    last, failed = event.id, 0
+                    yield event
+                    if event.kind in FINAL:
+                        return
+                raise _Unsteady(f"{self._server} ends the events of a grading before it has ended")
+            except (httpx.TransportError, _Unsteady) as error:
+                failed += 1
+                self._wait(failed, error)
+
+    def _events(self, submission_id: str, last: str) -> Iterator[Event]:
+        headers = {"Last-Event-ID": last} if last else {}
+        timeout = httpx.Timeout(30, read=_SILENCE_S)
+        path = f"/v1/submissions/{submission_id}/events"
+        with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
+            if answer.status_code != 200:
+                answer.read()
+                self._check(answer)
+            yield from parse(answer.iter_lines())
+
+    def _json(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        failed = 0
+        while True:
+            try:
+                answer = self._http.request(method, path, **content)
+                self._check(answer)
+                found: dict[str, Any] = answer.json()
+                return found
+            except (httpx.TransportError, _Unsteady) as error:
+                failed += 1
+                self._wait(failed, error)
+            except ValueError:
+                raise ServerAway(f"{self._server} does not answer as a grader does; is the URL right?") from None
+
+    def _check(self, answer: httpx.Response) -> None:
+        if answer.is_success:
+            return
+        detail = _detail(answer)
+        if answer.status_code in (502, 503, 504):
+            raise _Unsteady(f"{self._server} cannot do this at the moment: {detail}")
+        if answer.is_client_error:
+            raise Refused(detail, "refused")
+        raise ServerAway(f"{self._server} answers {answer.status_code}: {detail}")
+
+    def _wait(self, failed: int, error: Exception) -> None:
+        """Before it is tried again. Raises ServerAway after the last try."""
+        if failed >= _TRIES and isinstance(error, _Unsteady):
+            raise ServerAway(str(error))
+        if failed >= _TRIES:
+            raise ServerAway(f"{self._server} does not answer ({error}); is it running? `grader serve` starts one here")
+        time.sleep(_FIRST_WAIT_S * 2 ** (failed - 1))
+
+
+def parse(lines: Iterable[str]) -> Iterator[Event]:
+    """Server-sent events (WHATWG HTML, 9.2.6) with JSON as data; comments and incomplete events are passed over."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        if line and name:
+            value = value.removeprefix(" ")
+            fields[name] = f"{fields['data']}\n{value}" if name == "data" and "data" in fields else value
+        elif not line:
+            if "data" in fields:
+                yield Event(fields.get("id", ""), fields.get("event", "message"), json.loads(fields["data"]))
+            fields = {}
+
+
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in files.items():
+            archive.writestr(path, content)
+    return packed.getvalue()
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"{answer.status_code} {answer.reason_phrase}"
