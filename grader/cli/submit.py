@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.panel import Panel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from grader.cli.common import JsonOption, read_settings
 from grader.cli.show import complain, err, out, print_json, safe, score_table, words
@@ -59,28 +59,33 @@ def submit(
 
 
 def follow(client: Client, submission_id: str) -> dict[str, Any]:
-    """Show the progress on stderr until the grading has ended; the submission as the last event shows it."""
+    """Show the progress on stderr until the grading has ended; the submission as the last event shows it.
+
+    On a terminal a bar moves; elsewhere each event is a line.
+    """
     columns = SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
     with Progress(*columns, console=err(), transient=True) as bar:
         task = bar.add_task("sent", total=None)
         for event in client.follow(submission_id):
-            _advance(bar, task, event)
+            told = _told(event)
+            match event.kind:
+                case "started":
+                    bar.reset(task, total=event.data.get("total"), description=told)
+                case "test":
+                    bar.update(task, completed=event.data["done"], description=told)
+                case _:
+                    bar.update(task, description=told)
+            if not bar.console.is_terminal:
+                bar.console.print(words(told, "dim"), soft_wrap=True)
     return dict(event.data)
 
 
-def _advance(bar: Progress, task: TaskID, event: Event) -> None:
-    match event.kind:
-        case "queued":
-            bar.update(task, description="queued")
-        case "started":
-            total = event.data.get("total")
-            bar.reset(task, total=total, description="grading")
-        case "retry":
-            bar.reset(task, description="a fault on the server's side; it is tried again")
-        case "test":
-            test = event.data["test"]
-            told = safe(f"{test['outcome']}: {test['title']}").replace("\n", " ")
-            bar.update(task, completed=event.data["done"], description=told[:100])
+def _told(event: Event) -> str:
+    """An event in a line."""
+    if event.kind == "test":
+        test = event.data["test"]
+        return safe(f"{test['outcome']}: {test['title']}").replace("\n", " ")[:100]
+    return {"started": "grading", "retry": "a fault of the server's; it tries again"}.get(event.kind, event.kind)
 
 
 def _show(found: Mapping[str, Any], as_json: bool, extra: tuple[str, ...] = ()) -> None:
