@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from anyio import to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
@@ -51,10 +52,12 @@ _BODY = {
     }
 }
 
+Absent = SkipJsonSchema[None]  # may be left out; "null" in its place is a value like any other
 SubmissionId = Annotated[str, Path(description="Id of a submission.", examples=["0193a4e2b7c1f00dfeedc0ffee123456"])]
 IdempotencyKey = Annotated[
-    str | None,
+    str | Absent,
     Header(
+        alias="Idempotency-Key",
         pattern=r"^[\x21-\x7e]{1,200}$",
         description="A word of your own choice, new for each submission. Sent again with the same request, after a "
         "broken connection say, it finds the submission that was stored instead of storing another.",
@@ -67,13 +70,13 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    exercise: str | None = Field(None, pattern=SLUG, max_length=100, description="Slug of an exercise.")
-    status: Status | None = Field(None, description="Where the grading stands.")
-    verdict: Verdict | None = Field(None, description="How the grading turned out.")
-    since: AwareDatetime | None = Field(None, description="Submitted then or later (RFC 3339).")
-    until: AwareDatetime | None = Field(None, description="Submitted before then (RFC 3339).")
-    key: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="Id of an API key; for reviewers only.")
-    cursor: str | None = Field(None, max_length=100, description="`next` of the page before.")
+    exercise: str | Absent = Field(None, pattern=SLUG, max_length=100, description="Slug of an exercise.")
+    status: Status | Absent = Field(None, description="Where the grading stands.")
+    verdict: Verdict | Absent = Field(None, description="How the grading turned out.")
+    since: AwareDatetime | Absent = Field(None, description="Submitted then or later (RFC 3339).")
+    until: AwareDatetime | Absent = Field(None, description="Submitted before then (RFC 3339).")
+    key: str | Absent = Field(None, pattern=r"^[0-9a-f]{32}$", description="Id of an API key; for reviewers only.")
+    cursor: str | Absent = Field(None, max_length=100, description="`next` of the page before.")
     limit: int = Field(50, ge=1, le=200, description="Most items on a page.")
 
     @property
@@ -170,7 +173,11 @@ async def follow(
     submission_id: SubmissionId,
     last_event_id: Annotated[
         str | None,
-        Header(pattern=r"^\d{1,18}$", description="The `id` of the last event that you got: go on after it."),
+        Header(
+            alias="Last-Event-ID",
+            pattern=r"^\d{1,18}$",
+            description="The `id` of the last event that you got: go on after it.",
+        ),
     ] = None,
 ) -> Response:
     """Server-sent events: `queued`, `started`, `test` (each, as far as the exercise shows them), `retry` (a fault of
