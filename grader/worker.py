@@ -34,7 +34,7 @@ from grader.grading.models import Kind
 from grader.grading.runner import Runner
 from grader.grading.tasks import register
 from grader.grading.work import Work
-from grader.metrics.worker import Measures
+from grader.metrics.worker import Measures, Messages
 from grader.queue import Queue
 from grader.settings import Settings
 
@@ -66,6 +66,7 @@ class Worker:
         self._work = Work(settings, database, self._catalog, self._runner, Measures(registry))
         kinds = shares(settings.concurrency, settings.interactive_reserve)
         self._slots = [self._slot(queue.app(share), number) for number, share in enumerate(kinds)]
+        registry.register(Messages(queue))
         self._caretaker = Caretaker(settings, database, queue, self._runner.backend)
 
     def start(self) -> None:

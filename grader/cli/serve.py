@@ -157,7 +157,7 @@ def _prepare(settings: Settings) -> Database:
 def _listening(settings: Settings) -> Iterator[socket.socket]:
     """The port, taken before anything else is started."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as listener:
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:  # asyncio: TCP_NODELAY only then
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((settings.host, settings.port))

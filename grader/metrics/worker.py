@@ -5,8 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from grader.errors import QueueDown
+from grader.grading.models import Kind
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 180, 600)
 
@@ -51,6 +57,28 @@ class Measures:
     def fault(self, error: Exception) -> None:
         """A try failed; the cause is the exception's type."""
         self._faults.labels(type(error).__name__).inc()
+
+
+class _CanCount(Protocol):
+    """What is needed of the queue."""
+
+    def depth(self, kind: Kind) -> int:
+        """Messages that wait. Raises QueueDown."""
+
+
+class Messages(Collector):
+    """How many messages wait in the broker, asked at each scrape; nothing while the broker does not answer."""
+
+    def __init__(self, queue: _CanCount) -> None:
+        self._queue = queue
+
+    def collect(self) -> Iterator[Metric]:
+        """One gauge, by kind."""
+        found = GaugeMetricFamily("grader_queue_messages", "Messages that wait for a worker.", labels=("kind",))
+        with contextlib.suppress(QueueDown):
+            for kind in Kind:
+                found.add_metric([kind], self._queue.depth(kind))
+        yield found
 
 
 class Phases:

@@ -1,0 +1,137 @@
+"""Workers are killed, Redis forgets or restarts, suites are broken: every grading ends as it should, once."""
+
+import shutil
+import signal
+import subprocess
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from grader.grading.model import Status, Verdict
+from grader.grading.models import Kind
+from grader.queue import Queue
+from grader.settings import Settings
+from tests.functional.service import until
+
+pytestmark = pytest.mark.redis
+
+
+def test_a_worker_that_is_killed_in_the_middle_costs_nothing(workers):
+    first = workers.start()
+    grading = workers.submit("gated")
+    workers.in_the_middle(grading)
+    first.kill()
+    assert workers.now(grading).status is Status.RUNNING
+    workers.open_gate()
+    workers.start()
+    (ended,) = workers.ended(grading)
+    assert (ended.verdict, ended.score, ended.attempts, ended.seed) == (Verdict.PASSED, 2, 2, grading.seed)
+    assert workers.told(grading) == ["queued", "started", "test", "started", "test", "test", "done"]
+
+
+def test_a_worker_that_is_running_takes_over_from_one_that_was_killed(workers):
+    first, second = workers.start(), workers.start()
+    gradings = [workers.submit("gated") for _ in range(2)]
+    for grading in gradings:
+        workers.in_the_middle(grading)
+    first.kill()
+    workers.open_gate()
+    assert [ended.score for ended in workers.ended(*gradings)] == [2, 2]
+    assert sorted(ended.attempts for ended in workers.ended(*gradings)) == [1, 2]
+    assert second.stop() == 0
+
+
+def test_a_flushed_redis_loses_nothing(workers):
+    workers.start()
+    running = workers.submit("gated")
+    workers.in_the_middle(running)
+    waiting = [workers.submit(kind=kind) for kind in (Kind.INTERACTIVE, Kind.BATCH) for _ in range(3)]
+    redis.Redis.from_url(workers.redis_url).flushdb()
+    workers.open_gate()
+    assert [ended.verdict for ended in workers.ended(running, *waiting)] == [Verdict.PASSED] * 7
+    for grading in (running, *waiting):
+        assert (workers.now(grading).attempts, workers.told(grading).count("done")) == (1, 1)
+
+
+def test_what_waited_while_no_worker_ran_is_graded_when_one_starts(workers):
+    gradings = [workers.submit() for _ in range(3)]
+    redis.Redis.from_url(workers.redis_url).flushdb()
+    gradings.append(workers.submit())
+    workers.start()
+    assert [ended.score for ended in workers.ended(*gradings)] == [2] * 4
+
+
+def test_a_broken_suite_is_tried_again_and_shown_as_a_fault(workers):
+    workers.start(max_attempts=2)
+    grading = workers.submit("broken")
+    (ended,) = workers.ended(grading)
+    assert (ended.status, ended.verdict, ended.score, ended.result) == (Status.FAULT, None, None, None)
+    assert (ended.attempts, ended.seed) == (2, grading.seed)
+    assert "SuiteError" in ended.fault
+    assert "a_module_that_nobody_has" in ended.fault
+    assert workers.told(grading) == ["queued", "retry", "fault"]
+
+
+def test_an_exercise_that_comes_back_is_graded_then(workers):
+    (workers.folder / "exercises" / "adding").rename(workers.folder / "elsewhere")
+    workers.start(max_attempts=1)
+    grading = workers.submit()
+    until(lambda: "retry" in workers.told(grading))
+    (workers.folder / "elsewhere").rename(workers.folder / "exercises" / "adding")
+    (ended,) = workers.ended(grading)
+    assert (ended.verdict, ended.attempts) == (Verdict.PASSED, 1)
+
+
+@pytest.fixture
+def own_redis(missing, free_port):
+    """A Redis server of the test's own, that it may stop: its URL, and functions that start and stop it."""
+    if (program := shutil.which("redis-server")) is None:
+        missing("there is no redis-server to start")
+    url, running = f"redis://127.0.0.1:{free_port}/0", []
+
+    def answers():
+        try:
+            return redis.Redis.from_url(url).ping()
+        except redis.ConnectionError:
+            return False
+
+    def start():
+        command = [program, "--port", str(free_port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        until(answers, "Redis")
+
+    def stop():
+        process = running.pop()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    start()
+    yield url, start, stop
+    while running:
+        stop()
+
+
+def test_a_redis_that_goes_away_and_comes_back_empty_loses_nothing(workers, own_redis):
+    url, start, stop = own_redis
+    workers.redis_url, workers.queue = url, Queue(Settings(redis_url=SecretStr(url)))
+    worker = workers.start()
+    running = workers.submit("gated")
+    workers.in_the_middle(running)
+    stop()
+    stored_meanwhile = workers.submit()
+    workers.open_gate()
+    assert workers.ended(running)[0].attempts == 1
+    start()
+    assert workers.ended(stored_meanwhile)[0].verdict is Verdict.PASSED
+    assert workers.ended(workers.submit())[0].verdict is Verdict.PASSED
+    assert worker.stop() == 0
+
+
+def test_a_worker_can_be_stopped_while_redis_is_away(workers, own_redis):
+    url, _, stop = own_redis
+    workers.redis_url = url
+    worker = workers.start()
+    stop()
+    worker.wait_for("looking again")
+    assert worker.stop() == 0
