@@ -16,8 +16,9 @@ import httpx
 from grader.errors import BadInput, Fault
 
 FINAL = ("done", "fault", "cancelled")
-_TRIES = 5
-_FIRST_WAIT_S = 0.5
+_TRIES = 4
+_TRIES_TO_FOLLOW = 15  # about 20 s: a server that is started anew is not given up
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 2.0
 _SILENCE_S = 45.0  # the server says something every 15 s
 
 
@@ -83,7 +84,7 @@ class Client:
                 raise _Unsteady(f"{self._server} ends the events of a grading before it has ended")
             except (httpx.TransportError, _Unsteady) as error:
                 failed += 1
-                self._wait(failed, error)
+                self._wait(failed, _TRIES_TO_FOLLOW, error)
 
     def _events(self, submission_id: str, last: str) -> Iterator[Event]:
         headers = {"Last-Event-ID": last} if last else {}
@@ -105,7 +106,7 @@ class Client:
                 return found
             except (httpx.TransportError, _Unsteady) as error:
                 failed += 1
-                self._wait(failed, error)
+                self._wait(failed, _TRIES, error)
             except ValueError:
                 raise ServerAway(f"{self._server} does not answer as a grader does; is the URL right?") from None
 
@@ -119,13 +120,13 @@ class Client:
             raise Refused(detail, "refused")
         raise ServerAway(f"{self._server} answers {answer.status_code}: {detail}")
 
-    def _wait(self, failed: int, error: Exception) -> None:
+    def _wait(self, failed: int, most: int, error: Exception) -> None:
         """Before it is tried again. Raises ServerAway after the last try."""
-        if failed >= _TRIES and isinstance(error, _Unsteady):
+        if failed >= most and isinstance(error, _Unsteady):
             raise ServerAway(str(error))
-        if failed >= _TRIES:
+        if failed >= most:
             raise ServerAway(f"{self._server} does not answer ({error}); is it running? `grader serve` starts one here")
-        time.sleep(_FIRST_WAIT_S * 2 ** (failed - 1))
+        time.sleep(min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** (failed - 1)))
 
 
 def parse(lines: Iterable[str]) -> Iterator[Event]:
