@@ -34,3 +34,7 @@ class Exhausted(Exception):
 
 class LoadFailed(Exception):
     """solution.py could not be imported; the message says why, for the candidate."""
+
+    def __init__(self, message: str, for_memory: bool) -> None:
+        super().__init__(message)
+        self.for_memory = for_memory

@@ -142,6 +142,8 @@ def error(told: dict[str, Any]) -> Exception:
     """An exception of the candidate's, with plain arguments; `_where` says where in their files it was raised."""
     cls = told["cls"] if _is_error_class(told["cls"]) else _ordinary(told["builtins"])
     args = [arg for arg in _list(told["args"]) if type(arg) in (str, int, float, bool, type(None))]
+    if issubclass(cls, SyntaxError):  # the rest is a place, which `_where` has
+        del args[1:]
     text = told["text"] if type(told["text"]) is str else ""
     try:
         mirrored = cls(*args)

@@ -105,7 +105,8 @@ class JudgePlugin:
             self._session.ensure_guest()
             self._solution.fill_places()
         except LoadFailed as error:
-            return Outcome.ERROR, clean(f"solution.py could not be loaded: {error}")
+            outcome = Outcome.MEMORY_LIMIT if error.for_memory else Outcome.ERROR
+            return outcome, clean(f"solution.py could not be loaded: {error}")
         except GuestLost as lost:
             return Outcome(lost.outcome), clean(f"while solution.py was loaded: {lost.detail}")
         except Exhausted as error:

@@ -1,4 +1,4 @@
-"""Functions that a suite sends over: their source, without what a reader should not see, and the names that they use."""
+"""Functions that a suite sends over: their source, without what a reader should not see, and what they use."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from grader.judge import current
 
 
 class Sent:
-    """A function marked `@in_guest`. Calling it sends it once per guest and calls it there."""
+    """A function marked `@in_guest`: sent when it is first called, and again when a name in it means something else."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self._function = function
-        self._sent: tuple[int, Any] | None = None
+        self._sent: tuple[int, dict[str, Any], Any] | None = None
+        self._on_its_way = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if current.session() is None:
@@ -31,19 +32,33 @@ class Sent:
         session = current.session()
         if session is None:
             raise RuntimeError("no judge is running")
-        if self._sent is None or self._sent[0] != session.generation:
-            far = session.request("send", source(self._function), self._function.__name__, self._names())
-            self._sent = (session.generation, far)
-        return self._sent[1]
+        used = self._used()
+        if self._sent is None or self._sent[0] != session.generation or not _same(self._sent[1], used):
+            if self._on_its_way:
+                raise TypeError(f"{self._function.__name__} and another function marked @in_guest use each other")
+            self._on_its_way = True
+            try:
+                names = {name: _sendable(name, value) for name, value in used.items()}
+                far = session.request("send", source(self._function), self._function.__name__, names)
+            finally:
+                self._on_its_way = False
+            self._sent = (session.generation, used, far)
+        return self._sent[2]
 
-    def _names(self) -> dict[str, tuple[bool, Any]]:
-        """The names of the suite that the function uses: modules by name, other values as they are."""
+    def _used(self) -> dict[str, Any]:
+        """What the names of the suite that the function uses stand for now; its own name is found where it arrives."""
         function = self._function
         code = function.__code__
         cells = zip(code.co_freevars, function.__closure__ or (), strict=True)
         closed = {name: cell.cell_contents for name, cell in cells}
         seen = {**function.__globals__, **closed}
-        return {name: _sendable(name, seen[name]) for name in sorted(_used(code)) if name in seen}
+        names = (name for name in sorted(_used(code)) if name in seen)
+        return {name: seen[name] for name in names if seen[name] is not self}
+
+
+def _same(earlier: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether the names stand for the same objects, whatever these think of equality."""
+    return earlier.keys() == now.keys() and all(earlier[name] is now[name] for name in now)
 
 
 def _used(code: types.CodeType) -> set[str]:

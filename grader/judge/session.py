@@ -111,7 +111,7 @@ class Session:
         try:
             self.request("load", dict(self.material.files), dict(self.material.assets), list(self.material.forbid))
         except Exception as error:
-            raise LoadFailed(told(error)) from None
+            raise LoadFailed(told(error), isinstance(error, MemoryError)) from None
         return True
 
     def refuse(self, message: str) -> Refused:

@@ -7,6 +7,7 @@ against its exact form, and anything else is a CodecError, which the session tak
 from __future__ import annotations
 
 import sys
+import types
 import weakref
 from collections.abc import ItemsView, Iterator, KeysView, ValuesView
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,8 @@ class Outward:
         module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
         if isinstance(module, str) and module.partition(".")[0] in _LIBRARIES and _lookup(module, name) is value:
             return "name", (module, name)
-        return "function", (self._session.lend(value), getattr(value, "__name__", "function"))
+        binds = isinstance(value, types.FunctionType)
+        return "function", (self._session.lend(value), getattr(value, "__name__", "function"), binds)
 
 
 class Inward:

@@ -32,9 +32,13 @@ _MEMBERS = 1000
 class LentFunction:
     """A function of the judge's, while the call that it was passed to runs."""
 
-    def __init__(self, agent: Any, number: int, name: str) -> None:
-        self._agent, self._number = agent, number
+    def __init__(self, agent: Any, number: int, name: str, binds: bool = False) -> None:
+        self._agent, self._number, self._binds = agent, number, binds
         self.__name__ = self.__qualname__ = name
+
+    def __get__(self, obj: Any, owner: type | None = None) -> Any:
+        """As an attribute of a class it becomes a method if it is a plain function over there."""
+        return types.MethodType(self, obj) if self._binds and obj is not None else self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._agent.call_back(self._number, args, kwargs)
