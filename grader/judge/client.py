@@ -102,9 +102,9 @@ class Judges:
         try:
             yield line
         finally:
-            line.close()
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):  # first: one that notices the closed line complains on stderr
                 os.kill(pid, signal.SIGKILL)
+            line.close()
 
     def close(self) -> None:
         with self._lock:

@@ -131,10 +131,7 @@ class FarClass(_Callable):
         return ref is not None and own_ref(self) in ref.lineage()
 
     def __mro_entries__(self, bases: Any) -> Any:
-        raise TypeError(
-            f"a suite cannot derive from {own_ref(self).shown()}, which lives in the candidate's process; "
-            "define the subclass inside a function marked @in_guest"
-        )
+        raise TypeError(no_subclass(own_ref(self).shown()))
 
     @property
     def __bases__(self) -> tuple[Any, ...]:
@@ -186,6 +183,14 @@ def make_far(ref: Ref) -> Far:
         return Far(ref)
     far: Far = object_class(ref, {True: _Callable, False: Far})(ref)
     return far
+
+
+def no_subclass(shown: str) -> str:
+    """Why a suite cannot derive from a far class, and what to do instead."""
+    return (
+        f"a suite cannot derive from {shown}, which lives in the candidate's process; "
+        "define the subclass inside a function marked @in_guest"
+    )
 
 
 def _told_name(ref: Ref, name: str) -> str:

@@ -1,13 +1,14 @@
-"""`[rules] forbid`, on the syntax tree: finds forbidden names through imports and aliases, and says where."""
+"""`[rules] forbid`, on the syntax tree: finds forbidden names and builtins through imports and aliases."""
 
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterable, Mapping
 
 
 def violations(files: Mapping[str, bytes], forbid: Iterable[str]) -> list[str]:
-    """One sentence for each use of a forbidden dotted name. A file that does not parse has none: loading will say so."""
+    """One sentence for each use of a forbidden name. A file that does not parse has none: loading will say so."""
     forbidden = frozenset(forbid)
     found = []
     for name, content in files.items():
@@ -49,8 +50,8 @@ def _hits(name: str | None, forbidden: frozenset[str]) -> list[str]:
 
 
 def _aliases(tree: ast.AST) -> dict[str, str]:
-    """What each imported name stands for: {"nn": "torch.nn", "F": "torch.nn.functional"}."""
-    known: dict[str, str] = {}
+    """What each name stands for: {"nn": "torch.nn"}; a builtin for itself, unless the file defines it."""
+    known = {name: name for name in dir(builtins) if name not in _defined(tree)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -63,6 +64,14 @@ def _aliases(tree: ast.AST) -> dict[str, str]:
     return known
 
 
+def _defined(tree: ast.AST) -> set[str]:
+    """The names that a file gives a meaning of its own."""
+    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    found |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return found | {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+
+
 def _dotted(node: ast.expr, aliases: Mapping[str, str]) -> str | None:
     parts: list[str] = []
     while isinstance(node, ast.Attribute):
@@ -70,4 +79,4 @@ def _dotted(node: ast.expr, aliases: Mapping[str, str]) -> str | None:
         node = node.value
     if not isinstance(node, ast.Name) or node.id not in aliases:
         return None
-    return ".".join([aliases[node.id], *reversed(parts)])
+    return ".".join([aliases[node.id], *reversed(parts)]).removeprefix("builtins.")

@@ -1,4 +1,4 @@
-"""The judge's pytest plugin: collects without a guest, runs each test under its share of the limits, says how it ended."""
+"""The judge's pytest plugin: collects without a guest, runs each test under its limits, says how it ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import unicodedata
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from _pytest._io.saferepr import saferepr
@@ -84,7 +83,11 @@ class JudgePlugin:
         if self._broken or not session.items:
             self._line.say({"say": "broken", "message": "\n".join(self._broken)[:20_000] or "the suite has no tests"})
             return True
-        about = [{"id": i.nodeid, "title": self._title(i), "max_points": self._worth(i)} for i in session.items]
+        try:
+            about = [{"id": i.nodeid, "title": self._title(i), "max_points": self._worth(i)} for i in session.items]
+        except (TypeError, ValueError) as error:
+            self._line.say({"say": "broken", "message": f"points are no number: {error}"})
+            return True
         self._line.say({"say": "ready", "tests": about})
         folder = str(self._tests)
         suite = [m for m in list(sys.modules.values()) if (getattr(m, "__file__", None) or "").startswith(folder)]
@@ -164,6 +167,8 @@ class JudgePlugin:
                 continue
             if report.skipped:
                 return Outcome.SKIPPED, "skipped by the suite"
+            if _out_of_memory(error) and not hasattr(error, "_where"):
+                raise MemoryError("the judge ran out of memory of its own")  # ours: the judge ends, and says no more
             return _failed(phase, error)
         return (Outcome.PASSED, "") if "call" in self._phases.reports else (Outcome.ERROR, "the test did not run")
 
@@ -185,7 +190,7 @@ class JudgePlugin:
 
 
 def _failed(phase: str, error: BaseException | None) -> tuple[Outcome, str]:
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error)[:500]:
+    if _out_of_memory(error):
         return Outcome.MEMORY_LIMIT, "the memory limit was reached"
     outcome = Outcome.FAILED if phase == "call" else Outcome.ERROR
     if isinstance(error, pytest.fail.Exception):
@@ -195,6 +200,10 @@ def _failed(phase: str, error: BaseException | None) -> tuple[Outcome, str]:
     hint = _ERRNO.get(getattr(error, "errno", None) or 0) if isinstance(error, OSError) else None
     shown = told(error) if error is not None else "failed"
     return outcome, f"{shown} ({hint})" if hint else shown
+
+
+def _out_of_memory(error: BaseException | None) -> bool:
+    return isinstance(error, MemoryError) or "can't allocate memory" in str(error)[:500]
 
 
 def _asserted(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from grader.judge.far import READABLE, FarClass
+from grader.judge.far import READABLE, no_subclass
 from grader.judge.operators import NAMES
 
 
@@ -45,7 +45,7 @@ class Symbol:
         return issubclass(cls, _resolve(self))
 
     def __mro_entries__(self, bases: Any) -> Any:
-        return FarClass.__mro_entries__(_resolve(self), bases)
+        raise TypeError(no_subclass(repr(self)))
 
     @property
     def __class__(self) -> Any:

@@ -39,7 +39,7 @@ class Outward:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def __call__(self, value: Any) -> tuple[str, Any] | None:  # noqa: PLR0911  (one line per kind)
+    def __call__(self, value: Any) -> tuple[str, Any] | None:  # noqa: PLR0911, PLR0912  (one line per kind)
         torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
         if type(value) is Symbol:
             return "symbol", name_of(value)

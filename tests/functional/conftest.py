@@ -49,7 +49,7 @@ def runner(local_backend: Backend) -> Iterator[Runner]:
 
 @pytest.fixture
 def grade(runner: Runner, tmp_path: Path) -> Grade:
-    """Grades a suite against a solution: texts, or a text per file. `about`: fields of the exercise, `seed`, `runner`."""
+    """Grades a suite against a solution: texts, or a text per file. `about`: fields of the exercise, `seed` …"""
 
     def graded(suite: str | Mapping[str, str], solution: str | Mapping[str, str], **about: Any) -> Graded:
         seed, on_event, with_runner = about.pop("seed", 7), about.pop("on_event", ignore), about.pop("runner", runner)

@@ -1,4 +1,4 @@
-"""Functions and objects of the suite in the candidate's hands: exactly these, while the call runs that they came with."""
+"""Functions and objects of the suite in the candidate's hands: exactly these, while their call runs."""
 
 SUITE = """
 import operator, pytest, solution
@@ -97,7 +97,8 @@ def test_iterators_of_the_suite_are_pulled():
     assert solution.total(numbers()) == 3 and solution.total(iter([4, 5])) == 9 and solution.total(x for x in [1]) == 1
     endless = iter(int, 1)
     assert solution.first(endless) == 0 and solution.total(map(abs, [-1, -2])) == 3
-    assert solution.total({1: 2}.keys()) == 1 and solution.total(reversed([1, 2])) == 3 and list(solution.lazy(str, iter([1]))) == ["1"]
+    assert solution.total({1: 2}.keys()) == 1 and solution.total(reversed([1, 2])) == 3
+    assert list(solution.lazy(str, iter([1]))) == ["1"]
 
 def test_depth_is_bounded():
     def forever(n): return solution.call(forever, n + 1)

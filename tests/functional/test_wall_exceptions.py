@@ -151,7 +151,7 @@ ESCAPES = {
     "unittest_skip": "import unittest; raise unittest.SkipTest('skip me')",
     "stop": "raise StopIteration(1)",
     "stop_async": "raise StopAsyncIteration",
-    "lying_class": "raise type('Exit', (Exception,), {'__module__': '_pytest.outcomes', 'allow_module_level': True})('x')",
+    "lying_class": "raise type('Exit', (Exception,), {'__module__': '_pytest.outcomes'})('x')",
     "lying_name": "raise type('SystemExit', (Exception,), {'__module__': 'builtins'})(0)",
     "lying_mro": "raise type('E', (Exception,), {'__class__': SystemExit})(0)",
     "memory": "raise MemoryError",
@@ -159,7 +159,7 @@ ESCAPES = {
     "args_lie": "e = ValueError(); e.args = (object(), [1], 'x' * 10**6); raise e",
     "str_fails": "raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})()",
     "str_is_huge": "raise type('E', (Exception,), {'__str__': lambda self: 'x' * 10**7})()",
-    "frozen": "raise type('E', (Exception,), {'__setattr__': lambda *a: 1 / 0, '__getattribute__': lambda *a: 1 / 0})()",
+    "frozen": "raise type('E', (Exception,), {'__getattribute__': lambda *a: 1 / 0})()",
 }
 
 
@@ -177,8 +177,9 @@ def test_nothing_that_is_raised_acts_upon_pytest(grade):
 
 def test_nothing_that_is_raised_passes_for_what_a_suite_expects_of_pytest(grade):
     suite = "import pytest, solution\n"
+    suite += "ACTS = (SystemExit, KeyboardInterrupt, GeneratorExit, pytest.skip.Exception)\n"
     for name in ESCAPES:
-        suite += f"def test_{name}():\n    with pytest.raises((SystemExit, KeyboardInterrupt, GeneratorExit, pytest.skip.Exception)):"
+        suite += f"def test_{name}():\n    with pytest.raises(ACTS):"
         suite += f" solution.{name}()\n"
     solution = "".join(f"def {name}():\n    {code}\n" for name, code in ESCAPES.items())
     assert "passed" not in grade(suite, solution).shown.values()

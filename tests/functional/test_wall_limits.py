@@ -75,7 +75,9 @@ def drip():
         time.sleep(0.3)
         yield 1
 """
-LIMITS = Limits(cpu_s=30, wall_s=60, test_cpu_s=0.5, test_wall_s=1.5, memory_mb=128, files_mb=16, output_kb=16, processes=16)
+LIMITS = Limits(
+    cpu_s=30, wall_s=60, test_cpu_s=0.5, test_wall_s=1.5, memory_mb=128, files_mb=16, output_kb=16, processes=16
+)
 
 
 def test_each_limit_costs_the_test_that_broke_it(grade):
@@ -101,7 +103,8 @@ def test_each_limit_costs_the_test_that_broke_it(grade):
     assert graded.shown["test_exit"] == "crashed: the process exited with status 0"
     assert graded.shown["test_sleep"] == "time_limit: no answer within 1.5 s (the time of a single test)"
     assert "0.5 s of processor time" in graded.shown["TestHeld::test_loop"]
-    assert str(graded.result.verdict) == "partial" and "x" * 50 in graded.result.output
+    assert str(graded.result.verdict) == "partial"
+    assert "x" * 50 in graded.result.output
 
 
 LONG = "import solution\n" + "".join(f"def test_{i}(): solution.loop()\n" for i in range(5))
@@ -111,25 +114,43 @@ def test_when_all_time_is_used_up_the_rest_is_told_so(grade):
     graded = grade(LONG, "def loop():\n    while True: pass\n", limits=Limits(cpu_s=1, wall_s=30, test_cpu_s=0.4))
     assert set(graded.shown) == {f"test_{i}" for i in range(5)}
     assert all(shown.startswith("time_limit") for shown in graded.shown.values())
-    assert graded.shown["test_4"] == "time_limit: not run: the 1 s of processor time of the grading were used up before this test"
-    assert str(graded.result.verdict) == "time_limit" and graded.result.usage.cpu_s < 2
+    assert (
+        graded.shown["test_4"]
+        == "time_limit: not run: the 1 s of processor time of the grading were used up before this test"
+    )
+    assert str(graded.result.verdict) == "time_limit"
+    assert graded.result.usage.cpu_s < 2
 
 
 def test_wall_time_is_used_up_as_well(grade):
-    graded = grade(LONG, "import time\ndef loop(): time.sleep(60)\n", limits=Limits(cpu_s=9, wall_s=1.5, test_wall_s=0.6))
+    graded = grade(
+        LONG, "import time\ndef loop(): time.sleep(60)\n", limits=Limits(cpu_s=9, wall_s=1.5, test_wall_s=0.6)
+    )
     assert graded.shown["test_4"] == "time_limit: not run: the 1.5 s of the grading were used up before this test"
     assert str(graded.result.verdict) == "time_limit"
 
 
 LOADS = {
     "import os; os._exit(3)": ("crashed", "crashed: while solution.py was loaded: the process exited with status 3"),
-    "while True: pass": ("time_limit", "time_limit: while solution.py was loaded: used more than 0.4 s of processor time"),
+    "while True: pass": (
+        "time_limit",
+        "time_limit: while solution.py was loaded: used more than 0.4 s of processor time",
+    ),
     "import time; time.sleep(60)": ("time_limit", "time_limit: while solution.py was loaded: no answer within 0.8 s"),
     "x = bytearray(10**9)": ("memory_limit", "memory_limit: "),
-    "import time\nprint('x' * 10**6)\ntime.sleep(9)": ("output_limit", "crashed: while solution.py was loaded: printed more than"),
+    "import time\nprint('x' * 10**6)\ntime.sleep(9)": (
+        "output_limit",
+        "crashed: while solution.py was loaded: printed more than",
+    ),
     "def f(:": ("error", "error: solution.py could not be loaded: SyntaxError: invalid syntax"),
-    "import nothing": ("error", "error: solution.py could not be loaded: ModuleNotFoundError: No module named 'nothing'"),
-    "\n\n1 / 0": ("error", "error: solution.py could not be loaded: ZeroDivisionError: division by zero (solution.py, line 3)"),
+    "import nothing": (
+        "error",
+        "error: solution.py could not be loaded: ModuleNotFoundError: No module named 'nothing'",
+    ),
+    "\n\n1 / 0": (
+        "error",
+        "error: solution.py could not be loaded: ZeroDivisionError: division by zero (solution.py, line 3)",
+    ),
     "raise SystemExit(0)": ("error", "error: solution.py could not be loaded: "),
     "\0": ("error", "error: solution.py could not be loaded: "),
 }
@@ -145,5 +166,7 @@ def test_a_solution_that_cannot_be_loaded_earns_nothing_and_is_told_why(grade):
 
 
 def test_syntax_errors_name_file_and_line(grade):
-    graded = grade("import solution\ndef test_a(): pass\n", {"solution.py": "import helper", "helper.py": "x = 1\ndef f(:\n"})
+    graded = grade(
+        "import solution\ndef test_a(): pass\n", {"solution.py": "import helper", "helper.py": "x = 1\ndef f(:\n"}
+    )
     assert "helper.py, line 2" in graded.shown["test_a"]

@@ -34,24 +34,88 @@ class Equal:
 def f(*args): return Equal()
 """
 USES = [
-    "assert f() == 5", "assert 5 == f()", "assert f() != 6", "assert not 5 != f()", "assert f() in [5]", "assert 5 in [f()]",
-    "assert [f()] == [5]", "assert (5,) == (f(),)", "assert {'a': f()} == {'a': 5}", "assert f() == pytest.approx(5)",
-    "assert pytest.approx(5) == f()", "assert f() == pytest.approx([5])", "assert f() < 6", "assert 4 < f()", "assert 4 <= f() <= 6",
-    "assert f()", "assert not (not f())", "assert len(f()) == 5", "assert f() in {5}", "assert {f(): 1}[5]", "assert float(f()) == 5",
-    "assert int(f()) == 5", "assert [0] * 9 == [0] * f()", "assert range(f())", "assert 5 in f()", "assert list(f()) == [5]",
-    "assert [*f()] == [5]", "assert f()[0] == 5", "assert abs(f() - 5) < 1", "assert 5 - f() == 0", "assert f() + 1 == 6",
-    "assert round(f()) == 5", "assert sum([f()]) == 5", "assert max(f(), 5) == 5", "assert sorted([f(), 1])", "assert math.isclose(f(), 5)",
-    "assert np.array_equal(f(), 5)", "assert np.allclose(f(), 5)", "np.testing.assert_allclose(f(), 5)", "assert np.asarray(f()) == 5",
-    "assert f() == np.float64(5)", "assert np.float64(5) == f()", "assert (np.ones(1) * 5 == f()).all()", "assert all([f()])", "assert any([f()])",
-    "with f() as x: assert x == 5", "assert f() == f()", "assert f() == solution.Equal()", "assert any(f() == x for x in [5])",
-    "assert Fraction(5) == f()", "assert Decimal(5) == f()", "assert f().value == 5", "assert [5].index(f()) == 0", "assert [5].count(f())",
-    "assert str(f()) == '5'", "assert f'{f()}' == '5'", "assert repr(f()) == '5'", "assert open(f())", "assert json.dumps(f()) == '5'",
-    "assert complex(f()) == 5", "assert 'a5'.endswith(f())", "assert isinstance(f(), int)", "assert type(f()) is int",
-    "assert f() is True", "assert f() == None", "assert f() == ANY_EQUAL", "assert f().__eq__(5)", "assert solution.Equal.__eq__(f(), 5)",
-    "assert operator.eq(f(), 5)", "assert f() <= f()", "match f():\n        case 5: pass\n        case _: assert False",
-    "try: assert f() == 5\n    except BaseException: pass", "with pytest.raises(AssertionError): f() == 5", "with contextlib.suppress(Exception): len(f())",
-    "assert divmod(f(), 5)", "assert f() % 5 == 0", "assert -f() == 5", "assert pickle.dumps(f())", "assert 5 == int.__add__(0, f())",
-    "assert statistics.mean([f()]) == 5", "assert collections.Counter([f()])[5] == 1", "assert [0, 1, 2, 3, 4, 5, 6][f()] == 5",
+    "assert f() == 5",
+    "assert 5 == f()",
+    "assert f() != 6",
+    "assert not 5 != f()",
+    "assert f() in [5]",
+    "assert 5 in [f()]",
+    "assert [f()] == [5]",
+    "assert (5,) == (f(),)",
+    "assert {'a': f()} == {'a': 5}",
+    "assert f() == pytest.approx(5)",
+    "assert pytest.approx(5) == f()",
+    "assert f() == pytest.approx([5])",
+    "assert f() < 6",
+    "assert 4 < f()",
+    "assert 4 <= f() <= 6",
+    "assert f()",
+    "assert not (not f())",
+    "assert len(f()) == 5",
+    "assert f() in {5}",
+    "assert {f(): 1}[5]",
+    "assert float(f()) == 5",
+    "assert int(f()) == 5",
+    "assert [0] * 9 == [0] * f()",
+    "assert range(f())",
+    "assert 5 in f()",
+    "assert list(f()) == [5]",
+    "assert [*f()] == [5]",
+    "assert f()[0] == 5",
+    "assert abs(f() - 5) < 1",
+    "assert 5 - f() == 0",
+    "assert f() + 1 == 6",
+    "assert round(f()) == 5",
+    "assert sum([f()]) == 5",
+    "assert max(f(), 5) == 5",
+    "assert sorted([f(), 1])",
+    "assert math.isclose(f(), 5)",
+    "assert np.array_equal(f(), 5)",
+    "assert np.allclose(f(), 5)",
+    "np.testing.assert_allclose(f(), 5)",
+    "assert np.asarray(f()) == 5",
+    "assert f() == np.float64(5)",
+    "assert np.float64(5) == f()",
+    "assert (np.ones(1) * 5 == f()).all()",
+    "assert all([f()])",
+    "assert any([f()])",
+    "with f() as x: assert x == 5",
+    "assert f() == f()",
+    "assert f() == solution.Equal()",
+    "assert any(f() == x for x in [5])",
+    "assert Fraction(5) == f()",
+    "assert Decimal(5) == f()",
+    "assert f().value == 5",
+    "assert [5].index(f()) == 0",
+    "assert [5].count(f())",
+    "assert str(f()) == '5'",
+    "assert f'{f()}' == '5'",
+    "assert repr(f()) == '5'",
+    "assert open(f())",
+    "assert json.dumps(f()) == '5'",
+    "assert complex(f()) == 5",
+    "assert 'a5'.endswith(f())",
+    "assert isinstance(f(), int)",
+    "assert type(f()) is int",
+    "assert f() is True",
+    "assert f() == None",
+    "assert f() == ANY_EQUAL",
+    "assert f().__eq__(5)",
+    "assert solution.Equal.__eq__(f(), 5)",
+    "assert operator.eq(f(), 5)",
+    "assert f() <= f()",
+    "match f():\n        case 5: pass\n        case _: assert False",
+    "try: assert f() == 5\n    except BaseException: pass",
+    "with pytest.raises(AssertionError): f() == 5",
+    "with contextlib.suppress(Exception): len(f())",
+    "assert divmod(f(), 5)",
+    "assert f() % 5 == 0",
+    "assert -f() == 5",
+    "assert pickle.dumps(f())",
+    "assert 5 == int.__add__(0, f())",
+    "assert statistics.mean([f()]) == 5",
+    "assert collections.Counter([f()])[5] == 1",
+    "assert [0, 1, 2, 3, 4, 5, 6][f()] == 5",
 ]
 HEAD = """
 import collections, contextlib, json, math, operator, pickle, statistics
@@ -68,7 +132,8 @@ def test_an_object_that_equals_everything_passes_no_test(grade):
     suite = HEAD + "".join(f"def test_{i}():\n    {use}\n" for i, use in enumerate(USES))
     graded = grade(suite, ALWAYS_EQUAL)
     passed = [USES[int(name.removeprefix("test_"))] for name, shown in graded.shown.items() if shown == "passed"]
-    assert passed == [] and len(graded.shown) == len(USES)
+    assert passed == []
+    assert len(graded.shown) == len(USES)
     assert {shown.partition(":")[0] for shown in graded.shown.values()} == {"failed"}
     assert (graded.result.score, str(graded.result.verdict)) == (0, "failed")
 
@@ -103,7 +168,8 @@ def test_a_refusal_says_what_came_and_what_was_expected(grade):
     assert shown["test_approx"] == "failed: returned <Point object>, expected float"
     assert shown["test_truth"].startswith("failed: returned <Point object> where the test needs its __bool__;")
     assert '[boundary] answers = ["__add__"]' in shown["test_sum"]
-    assert "None == 5" in shown["test_none"] and "'a' == 'b'" in shown["test_text"]
+    assert "None == 5" in shown["test_none"]
+    assert "'a' == 'b'" in shown["test_text"]
 
 
 ANSWERS = """
@@ -118,7 +184,8 @@ def test_handle_against_handle():
     assert len({Vector(1, 2), Vector(1, 2)}) == 1
 
 def test_arithmetic():
-    assert Vector(1, 2) + Vector(3, 4) == Vector(4, 6) and Vector(1, 2) * 3 == Vector(3, 6) and 3 * Vector(1, 2) == Vector(3, 6)
+    assert Vector(1, 2) + Vector(3, 4) == Vector(4, 6) and Vector(1, 2) * 3 == Vector(3, 6)
+    assert 3 * Vector(1, 2) == Vector(3, 6)
     assert -Vector(1, 2) == Vector(-1, -2) and abs(Vector(3, 4)) == 5 and Vector(1, 2) @ Vector(3, 4) == 11
     total = Vector(1, 1)
     total += Vector(1, 1)
@@ -155,7 +222,8 @@ def test_not_implemented_is_not_true():
     assert Vector(1, 2).__eq__(solution.Other()) is NotImplemented
 
 def test_conversions():
-    assert float(Vector(3, 4)) == 5.0 and int(Vector(3, 4)) == 5 and callable(solution.Adder(2)) and solution.Adder(2)(3) == 5
+    assert float(Vector(3, 4)) == 5.0 and int(Vector(3, 4)) == 5 and callable(solution.Adder(2))
+    assert solution.Adder(2)(3) == 5
 
 def test_plain_against_handle_is_still_refused():
     assert Vector(1, 2) == (1, 2)
@@ -222,10 +290,10 @@ SECRET = "the expected value"
 @pytest.mark.parametrize("use", range(8))
 def test_compare(use):
     spy = solution.Spy()
-    for act in (lambda: spy == SECRET, lambda: SECRET == spy, lambda: spy in [SECRET], lambda: pytest.approx(7.5) == spy,
-                lambda: spy < 3, lambda: spy != SECRET, lambda: [spy] == [SECRET], lambda: spy.__eq__(SECRET))[use:use + 1]:
-        with pytest.raises(AssertionError):
-            act()
+    acts = [lambda: spy == SECRET, lambda: SECRET == spy, lambda: spy in [SECRET], lambda: pytest.approx(7.5) == spy]
+    acts += [lambda: spy < 3, lambda: spy != SECRET, lambda: [spy] == [SECRET], lambda: spy.__eq__(SECRET)]
+    with pytest.raises(AssertionError):
+        acts[use]()
     assert solution.seen() == []
 def test_seen(): assert solution.seen() == []
 """

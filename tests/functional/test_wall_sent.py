@@ -1,5 +1,8 @@
 """Functions that a suite sends over run beside the candidate's code, with what they use."""
 
+import subprocess
+import sys
+
 SUITE = """
 import math
 import pytest, solution
@@ -171,10 +174,8 @@ def test_all():
 
 
 def test_the_same_suite_runs_under_plain_pytest(tmp_path):
-    import subprocess
-    import sys
-
     (tmp_path / "test_public.py").write_text(PLAIN)
     (tmp_path / "solution.py").write_text("def use(world): return world.step(1)\n")
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", str(tmp_path)], cwd=tmp_path, capture_output=True, text=True)
+    command = [sys.executable, "-m", "pytest", "-q", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -39,7 +39,8 @@ import utils
 HERE = Path(__file__).parent
 DATA = json.loads((HERE / "data.json").read_text())
 
-def test_helper_modules(): assert World.size == 3 and utils.KIND == "the suite's" and solution.kind() == "the candidate's"
+def test_helper_modules():
+    assert World.size == 3 and utils.KIND == "the suite's" and solution.kind() == "the candidate's"
 def test_data_beside_the_suite(): assert DATA["answer"] == 42
 def test_fixture(box): assert box.name == "own"
 def test_teardown_has_run(): assert LOG[-1] == "test_fixture"
@@ -51,7 +52,8 @@ def test_params(letter): assert solution.upper(letter) == letter.upper()
 @pytest.mark.parametrize(("n", "square"), [(2, 4), pytest.param(3, 9, id="three")])
 def test_table(n, square): assert solution.square(n) == square
 @pytest.mark.parametrize("function", [solution.square, solution.upper], ids=["square", "upper"])
-def test_functions_of_the_solution_as_parameters(function): assert callable(function) and function.__name__ in ("square", "upper")
+def test_functions_of_the_solution_as_parameters(function):
+    assert callable(function) and function.__name__ in ("square", "upper")
 @pytest.mark.parametrize("limit", [solution.LIMIT])
 def test_values_of_the_solution_as_parameters(limit): assert limit == 10 and limit + 1 == 11 and limit < 11
 @pytest.mark.slow
@@ -91,8 +93,10 @@ class TestClass:
     @classmethod
     def setup_class(cls): cls.shared = Box("class")
     def setup_method(self): self.fresh = Box("fresh")
-    def test_method(self, made): assert made.name == "made" and self.fresh.name == "fresh" and self.shared.name == "class"
-    def test_class_attributes(self): assert self.box_class("y").name == "y" and isinstance(self.box_class("y"), self.box_class)
+    def test_method(self, made):
+        assert made.name == "made" and self.fresh.name == "fresh" and self.shared.name == "class"
+    def test_class_attributes(self):
+        assert self.box_class("y").name == "y" and isinstance(self.box_class("y"), self.box_class)
 
 class TestUnit(unittest.TestCase):
     def setUp(self): self.box = Box("unit")
@@ -107,8 +111,11 @@ def setup_module(module): module.READY = Box("module")
 def test_setup_module(): assert READY.name == "module"
 def test_no_trace_of_the_judge(): assert "GRADER" not in "".join(os.environ)
 """,
-    "utils.py": "KIND = \"the suite's\"\n",
-    "sub/test_deeper.py": "import solution\nfrom worlds import World\ndef test_deeper(box): assert World.size == 3 and box.name == 'own'\n",
+    "utils.py": 'KIND = "the suite\'s"\n',
+    "sub/test_deeper.py": """
+from worlds import World
+def test_deeper(box): assert World.size == 3 and box.name == "own"
+""",
 }
 SOLUTION = {
     "solution.py": """
@@ -126,7 +133,7 @@ def square(n): return n * n
 def limit(): return LIMIT
 def fail(): raise ValueError
 """,
-    "utils.py": "KIND = \"the candidate's\"\n",
+    "utils.py": 'KIND = "the candidate\'s"\n',
     "pack/__init__.py": "",
     "pack/inner.py": "from .deep import DEPTH\n",
     "pack/deep.py": "DEPTH = 2\n",

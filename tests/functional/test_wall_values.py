@@ -6,11 +6,13 @@ VALUES = {
     "none": None, "true": True, "int": 3, "big": 10**50, "negative": -(2**70), "float": 0.1, "inf": float("inf"),
     "complex": 1 + 2j, "negative_zeros": complex(-0.0, -0.0), "str": "x\\u20ac\\ud800", "bytes": b"\\0\\xff",
     "bytearray": bytearray(b"ab"),
-    "list": [1, "a", [None]], "floats": [0.5] * 20, "ints": list(range(20)), "tuple": (1, (2,)), "dict": {1: "a", (2, 3): [4]},
+    "list": [1, "a", [None]], "floats": [0.5] * 20,
+    "ints": list(range(20)), "tuple": (1, (2,)), "dict": {1: "a", (2, 3): [4]},
     "bools": [True] * 12, "set": {1, 2}, "frozenset": frozenset({3}), "decimal": decimal.Decimal("-1.230"),
     "decimal_inf": decimal.Decimal("-Infinity"), "fraction": fractions.Fraction(-1, 3),
     "datetime": dt.datetime(2024, 2, 29, 1, 2, 3, 4, dt.timezone.utc), "date": dt.date(2024, 2, 29),
-    "time": dt.time(1, 2), "timedelta": dt.timedelta(days=-1, microseconds=3), "timezone": dt.timezone(dt.timedelta(hours=2)),
+    "time": dt.time(1, 2), "timedelta": dt.timedelta(days=-1, microseconds=3),
+    "timezone": dt.timezone(dt.timedelta(hours=2)),
     "uuid": uuid.UUID(int=5), "range": range(1, 10, 3), "slice": slice(1, None, 2), "ellipsis": ...,
     "counter": collections.Counter("aab"), "ordered": collections.OrderedDict([("b", 1), ("a", 2)]),
     "default": collections.defaultdict(list, {"a": [1]}), "deque": collections.deque([1, 2], maxlen=3),
@@ -195,7 +197,13 @@ def sleepy():
 
 def test_iterators_are_pulled_under_the_deadline(grade):
     from sandbox.limits import Limits
-    graded = grade(ITERATORS, ITERATORS_SOLUTION, limits=Limits(cpu_s=20, wall_s=20, test_wall_s=1), answers=["__iter__", "__next__"])
+
+    graded = grade(
+        ITERATORS,
+        ITERATORS_SOLUTION,
+        limits=Limits(cpu_s=20, wall_s=20, test_wall_s=1),
+        answers=["__iter__", "__next__"],
+    )
     flaws = graded.flaws
     assert flaws.pop("test_an_endless_generator_costs_only_its_test").startswith("time_limit")
     assert flaws == {}
