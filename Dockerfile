@@ -11,7 +11,6 @@ FROM ${BASE}
 COPY --from=build /opt/grader /opt/grader
 COPY exercises /exercises
 ENV PATH=/opt/grader/bin:/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 \
-    GRADER_EXERCISES_DIR=/exercises
-RUN useradd --system --uid 10001 --no-create-home grader
-USER 10001
+    HOME=/tmp USER=grader LOGNAME=grader GRADER_EXERCISES_DIR=/exercises
+USER 10001:10001
 ENTRYPOINT ["grader"]
