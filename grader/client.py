@@ -7,7 +7,7 @@ import json
 import secrets
 import time
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from grader.errors import BadInput, Fault
 
 FINAL = ("done", "fault", "cancelled")
 _TRIES = 4
-_TRIES_TO_FOLLOW = 15  # about 20 s: a server that is started anew is not given up
+_TRIES_TO_FOLLOW = 65  # about two minutes: a server that ends and is started anew is not given up
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 2.0
 _SILENCE_S = 45.0  # the server says something every 15 s
 
@@ -71,8 +71,11 @@ class Client:
         """The submission as it is now."""
         return self._json("GET", f"/v1/submissions/{submission_id}")
 
-    def follow(self, submission_id: str) -> Iterator[Event]:
-        """The events of its grading, from the first to the final one, each once. Broken connections are taken up."""
+    def follow(self, submission_id: str, on_break: Callable[[], None] = lambda: None) -> Iterator[Event]:
+        """The events of its grading, from the first to the final one, each once.
+
+        A connection that breaks is taken up where it broke; `on_break` is called before each wait for that.
+        """
         last, failed = "", 0
         while True:
             try:
@@ -84,6 +87,7 @@ class Client:
                 raise _Unsteady(f"{self._server} ends the events of a grading before it has ended")
             except (httpx.TransportError, _Unsteady) as error:
                 failed += 1
+                on_break()
                 self._wait(failed, _TRIES_TO_FOLLOW, error)
 
     def _events(self, submission_id: str, last: str) -> Iterator[Event]:

@@ -54,7 +54,7 @@ class ExerciseDetail(ExerciseSummary):
     feedback: Feedback = Field(description="What is shown of the hidden tests after a grading.")
 
 
-@router.get("", summary="List exercises", responses=problems(401))
+@router.get("", summary="List exercises", response_description="The exercises.", responses=problems(401))
 def listed(
     response: Response, context: InContext, caller: AnyCaller, accept_language: AcceptLanguage = ""
 ) -> ExerciseList:
@@ -68,6 +68,7 @@ def listed(
 @router.get(
     "/{slug}",
     summary="Show an exercise",
+    response_description="The exercise.",
     responses={304: {"description": "`If-None-Match` names what is still so."}, **problems(401, 404)},
     response_model=ExerciseDetail,
 )

@@ -66,7 +66,11 @@ def follow(client: Client, submission_id: str) -> dict[str, Any]:
     columns = SpinnerColumn(), BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
     with Progress(*columns, console=err(), transient=True) as bar:
         task = bar.add_task("sent", total=None)
-        for event in client.follow(submission_id):
+
+        def on_break() -> None:
+            bar.update(task, description="the server does not answer; trying again")
+
+        for event in client.follow(submission_id, on_break):
             told = _told(event)
             match event.kind:
                 case "started":

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from anyio import to_thread
+from anyio import Event, to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
@@ -42,6 +42,7 @@ from grader.web.uploads import SubmissionForm, SubmissionRequest, incoming
 router = APIRouter(prefix="/v1/submissions", tags=["submissions"])
 _POLL_S = 0.1
 _HEARTBEAT_S = 15
+_CLOSING_S = 2
 _BODY = {
     "requestBody": {
         "required": True,
@@ -88,6 +89,7 @@ class Asked(BaseModel):
     "",
     status_code=202,
     summary="Submit a solution",
+    response_description="It is stored, and waits to be graded.",
     openapi_extra=_BODY,
     responses=problems(400, 401, 403, 408, 415, 429),
 )
@@ -108,7 +110,7 @@ async def submit(
     return view
 
 
-@router.get("", summary="List submissions", responses=problems(401, 403))
+@router.get("", summary="List submissions", response_description="A page of the list.", responses=problems(401, 403))
 def page(
     request: Request, response: Response, context: InContext, caller: AnyCaller, asked: Annotated[Asked, Query()]
 ) -> PageView:
@@ -125,7 +127,12 @@ def page(
     return PageView(items=items, next=following)
 
 
-@router.get("/{submission_id}", summary="Show a submission and its score", responses=problems(401, 404))
+@router.get(
+    "/{submission_id}",
+    summary="Show a submission and its score",
+    response_description="The submission and the grading that counts.",
+    responses=problems(401, 404),
+)
 def show(context: InContext, caller: AnyCaller, submission_id: SubmissionId) -> SubmissionView:
     """As far as the exercise's feedback policy allows; reviewers and admins see everything."""
     with context.database.begin() as session:
@@ -133,7 +140,12 @@ def show(context: InContext, caller: AnyCaller, submission_id: SubmissionId) -> 
         return submission_view(submission, gradings.counting(session, submission.id), caller)
 
 
-@router.get("/{submission_id}/files", summary="Show the submitted files", responses=problems(401, 404))
+@router.get(
+    "/{submission_id}/files",
+    summary="Show the submitted files",
+    response_description="The files.",
+    responses=problems(401, 404),
+)
 def files(context: InContext, caller: AnyCaller, submission_id: SubmissionId) -> FilesView:
     """What was sent, as it was stored."""
     with context.database.begin() as session:
@@ -141,7 +153,12 @@ def files(context: InContext, caller: AnyCaller, submission_id: SubmissionId) ->
     return FilesView(files=texts, binary=others)
 
 
-@router.get("/{submission_id}/gradings", summary="Show all gradings of a submission", responses=problems(401, 403, 404))
+@router.get(
+    "/{submission_id}/gradings",
+    summary="Show all gradings of a submission",
+    response_description="The gradings, the newest first.",
+    responses=problems(401, 403, 404),
+)
 def all_gradings(context: InContext, caller: Reviewer, submission_id: SubmissionId) -> GradingsView:
     """Every grading that there was, for reviewers and admins; one of them counts."""
     with context.database.begin() as session:
@@ -149,7 +166,12 @@ def all_gradings(context: InContext, caller: Reviewer, submission_id: Submission
     return GradingsView(items=[grading_view(grading, caller) for grading in found])
 
 
-@router.delete("/{submission_id}", summary="Take a submission back", responses=problems(401, 404, 409))
+@router.delete(
+    "/{submission_id}",
+    summary="Take a submission back",
+    response_description="It is cancelled.",
+    responses=problems(401, 404, 409),
+)
 def cancel(context: InContext, caller: AnyCaller, submission_id: SubmissionId) -> SubmissionView:
     """Only while it is queued: what is being graded is graded to its end. It stays in the list, as `cancelled`."""
     with context.database.begin() as session:
@@ -188,7 +210,13 @@ async def follow(
     followed, over = await run_in_threadpool(_followed, context, caller, submission_id, after)
     if over:
         return Response(status_code=204)
-    return EventSourceResponse(_stream(context, caller, followed, after), ping=_HEARTBEAT_S)
+    closing = Event()
+    return EventSourceResponse(
+        _stream(context, caller, followed, after, closing),
+        ping=_HEARTBEAT_S,
+        shutdown_event=closing,
+        shutdown_grace_period=_CLOSING_S,
+    )
 
 
 def _store(context: Context, caller: Caller, sent: Sent, idempotency_key: str | None) -> tuple[SubmissionView, bool]:
@@ -208,12 +236,16 @@ def _followed(context: Context, caller: Caller, submission_id: str, after: int) 
         return grading.id, events.ended(session, grading.id, after)
 
 
-async def _stream(context: Context, caller: Caller, followed: str, after: int) -> AsyncIterator[ServerSentEvent]:
+async def _stream(
+    context: Context, caller: Caller, followed: str, after: int, closing: Event
+) -> AsyncIterator[ServerSentEvent]:
+    """Until the final event is told, or the server ends: then the client goes on with the next one."""
+
     def read(after: int) -> tuple[int, list[events.Told]]:
         with context.database.begin() as session:
             return events.since(session, context.catalog, caller, followed, after)
 
-    while True:
+    while not closing.is_set():
         after, told = await to_thread.run_sync(read, after, limiter=context.followers)
         for event in told:
             yield _sse(event.kind, event.data, event.id)

@@ -7,6 +7,8 @@ import time
 from prometheus_client import CollectorRegistry, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+
 
 class Measured:
     """Observes every request, by method, route (not address, or every id would be a series) and status."""
@@ -26,7 +28,8 @@ class Measured:
         async def measured(message: Message) -> None:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "none")
-                labels = scope["method"], route, str(message["status"])
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                labels = method, route, str(message["status"])
                 self._seconds.labels(*labels).observe(time.perf_counter() - started)
             await send(message)
 
