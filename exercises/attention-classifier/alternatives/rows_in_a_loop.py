@@ -1,4 +1,4 @@
-"""Attends row by row over the real tokens only, with a wider encoder, AdamW and full batches."""
+"""Keeps rows without tokens out of softmax, with a wider encoder, layer norm, AdamW and full batches."""
 
 import torch
 from torch import nn
@@ -25,7 +25,10 @@ class TextClassifier(nn.Module):
         self.pad_id = pad_id
         self.embedding = nn.Embedding(vocab_size, hidden_size, padding_idx=pad_id)
         self.encoder = nn.Sequential(
-            nn.Linear(hidden_size, 2 * hidden_size), nn.GELU(), nn.Dropout(dropout), nn.Linear(2 * hidden_size, hidden_size)
+            nn.Linear(hidden_size, 2 * hidden_size),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * hidden_size, hidden_size),
         )
         self.attention = Attention(hidden_size)
         self.query = nn.Parameter(torch.ones(1, hidden_size))

@@ -46,8 +46,8 @@ def with_weights(seed, width, scale=1.0, dtype=torch.float64):
         attention.load_state_dict(matrices)
     except Exception as error:
         pytest.fail(
-            f"The weights could not be loaded: {str(error)[:300]}\nAttention must have exactly two layers with weights, "
-            "named query_proj and key_proj, each nn.Linear(hidden_size, hidden_size, bias=False)."
+            f"The weights could not be loaded: {str(error)[:300]}\nAttention must have exactly two layers with "
+            "weights, named query_proj and key_proj, each nn.Linear(hidden_size, hidden_size, bias=False)."
         )
     return attention, *matrices.values()
 
@@ -83,8 +83,8 @@ def test_weights_are_a_distribution_over_time(seed):
     assert (weights >= 0).all(), "softmax weights are never negative"
     total = weights.sum(1)
     assert torch.allclose(total, torch.ones(4), atol=1e-5), (
-        f"over time the weights sum to {[round(x, 3) for x in total.tolist()]} instead of 1 in each row. Softmax must run "
-        "over the time axis of the masked scores: over an axis of size 1 each weight becomes 1, over the batch the "
+        f"over time the weights sum to {[round(x, 3) for x in total.tolist()]} instead of 1 in each row. Softmax must "
+        "run over the time axis of the masked scores: over an axis of size 1 each weight becomes 1, over the batch the "
         "columns sum to 1, and a mask that is multiplied in after a softmax over all tokens leaves less than 1."
     )
 
@@ -95,8 +95,8 @@ def test_padding_gets_no_weight(seed):
     query, keys, mask = batch(seed)
     _, weights = attend(solution.Attention(6), query, keys, mask)
     assert (weights[~mask] == 0).all(), (
-        "padded tokens (mask False) got weight. Before softmax their scores must become so low that exp gives 0; a score "
-        "of 0 is an ordinary score."
+        "padded tokens (mask False) got weight. Before softmax their scores must become so low that exp gives 0; a "
+        "score of 0 is an ordinary score."
     )
     assert (weights[mask] > 0).all(), "real tokens (mask True) got no weight: is the mask the wrong way round?"
 
@@ -136,8 +136,8 @@ def test_row_without_tokens_leaves_gradients_finite(seed):
     context.square().sum().backward()
     for name, gradient in [("query", query.grad), ("keys", keys.grad)]:
         assert gradient is None or gradient.isfinite().all(), (
-            f"the gradient of {name} has NaN: replacing NaN after softmax repairs the way forward only; give the masked "
-            "scores a large negative finite value, or keep such rows out of softmax"
+            f"the gradient of {name} has NaN: replacing NaN after softmax repairs the way forward only; give the "
+            "masked scores a large negative finite value, or keep such rows out of softmax"
         )
 
 

@@ -3,6 +3,7 @@
 import pytest
 import solution
 import torch
+
 from grader.suite import in_guest
 
 VOCABULARY, WIDTH, CLASSES, PAD = 20, 8, 3, 7
@@ -37,13 +38,15 @@ def classify(model, tokens):
         logits, weights = model(tokens)
     except Exception as error:
         pytest.fail(
-            f"TextClassifier.forward raised {type(error).__name__}: {str(error)[:200]}\nIt is called with tokens (B, T), "
-            "already padded, and must return (logits, weights). Every layer that forward uses has to be made in "
+            f"TextClassifier.forward raised {type(error).__name__}: {str(error)[:200]}\nIt is called with tokens (B, "
+            "T), already padded, and must return (logits, weights). Every layer that forward uses has to be made in "
             "__init__, and the query of the attention has to exist before it is used: a learned vector does."
         )
     assert tuple(logits.shape) == (len(tokens), CLASSES), f"logits must be (B, C) = {(len(tokens), CLASSES)}"
     assert tuple(weights.shape) == tuple(tokens.shape), f"weights must be (B, T) = {tuple(tokens.shape)}"
-    assert len(tokens) == 1 or not torch.equal(logits, logits[:1].expand_as(logits)), "all sentences got the same logits"
+    assert len(tokens) == 1 or not torch.equal(logits, logits[:1].expand_as(logits)), (
+        "all sentences got the same logits"
+    )
     return logits, weights
 
 

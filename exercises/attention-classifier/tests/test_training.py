@@ -1,15 +1,20 @@
 """What train_classifier learns, measured on sentences that it has never seen.
 
-The task: a word has a class and a loudness; the loudest word of a sentence occurs once and decides its class. Which word
-means what is drawn from the seed. A model that weighs all words alike cannot do it, least of all in long sentences.
+The task: a word has a class and a loudness; the loudest word of a sentence occurs once and decides its class. Which
+word means what is drawn from the seed. A model that weighs all words alike cannot do it in long sentences.
 """
 
 import pytest
 import solution
 import torch
 
-CLASSES, LEVELS, FILLERS = 3, 4, 12
+CLASSES, LEVELS, FILLERS = 3, 3, 9
 VOCABULARY = 1 + CLASSES * LEVELS + FILLERS
+
+# Over 20 seeds the worst of the reference and the alternatives reaches 0.94, 1.00 and 0.76; the best wrong solution
+# that a test is for 0.61 (softmax over the batch), 0.86 (a sum or a mean over the words) and 0.15 (softmax over the
+# batch).
+NEW, LONGER, FOCUS = 0.85, 0.93, 0.3
 
 
 class Language:
@@ -44,9 +49,9 @@ class Language:
         return tokens, labels, places
 
 
-def train(language, seed, count=1200):
-    """A model that the candidate's code trained on `count` sentences of 10 to 20 words."""
-    tokens, labels, _ = language.draw(count, 10, 20)
+def train(language, seed, count=1500):
+    """A model that the candidate's code trained on `count` sentences of 6 to 16 words."""
+    tokens, labels, _ = language.draw(count, 6, 16)
     try:
         return solution.train_classifier(tokens, labels, VOCABULARY, CLASSES, language.pad, seed % 1000)
     except Exception as error:
@@ -62,29 +67,29 @@ def accuracy(model, tokens, labels):
 
 @pytest.mark.points(8)
 def test_learns_which_word_decides(seed):
-    """After training, at least 91% of new sentences are classified correctly"""
+    """After training, at least 85% of new sentences are classified correctly"""
     language = Language(seed)
     model = train(language, seed)
-    tokens, labels, _ = language.draw(400, 10, 20)
+    tokens, labels, _ = language.draw(400, 6, 16)
     reached = accuracy(model, tokens, labels)
-    assert reached >= 0.91, f"{reached:.1%} of new sentences are right, 91% are needed"
+    assert reached >= NEW, f"{reached:.1%} of new sentences are right, {NEW:.0%} are needed"
 
 
 @pytest.mark.points(5)
 def test_carries_over_to_longer_sentences(seed):
-    """Trained on at most 20 words, the model classifies at least 85% of sentences of 30 to 50 words correctly"""
+    """Trained on at most 16 words, the model classifies at least 93% of sentences of 30 to 50 words correctly"""
     language = Language(seed)
     model = train(language, seed)
     tokens, labels, places = language.draw(300, 30, 50)
     reached = accuracy(model, tokens, labels)
-    assert reached >= 0.85, (
-        f"{reached:.1%} of longer sentences are right, 85% are needed: one loud word must win against dozens of others, "
-        "which a mean over the words does not allow"
+    assert reached >= LONGER, (
+        f"{reached:.1%} of longer sentences are right, {LONGER:.0%} are needed: one loud word must win against dozens "
+        "of others, which a mean over the words does not allow"
     )
     with torch.no_grad():
         _, weights = model(tokens)
     focus = weights[torch.arange(300), places].mean().item()
-    assert focus >= 0.4, f"the deciding word gets {focus:.0%} of the attention on average, 40% are needed"
+    assert focus >= FOCUS, f"the deciding word gets {focus:.0%} of the attention on average, {FOCUS:.0%} are needed"
 
 
 @pytest.mark.points(3)
@@ -92,7 +97,9 @@ def test_same_seed_same_model(seed):
     """Training twice with the same data and seed gives the same logits, in evaluation mode"""
     models = [train(Language(seed), seed, count=128) for _ in range(2)]
     assert models[0].training is False, "the returned model is still in training mode: call eval() before returning it"
-    tokens, _, _ = Language(seed + 1).draw(50, 10, 20)
+    tokens, _, _ = Language(seed + 1).draw(50, 6, 16)
     with torch.no_grad():
         (first, _), (second, _) = models[0](tokens), models[1](tokens)
-    assert torch.allclose(first, second, atol=1e-5), "seed everything random (torch.manual_seed) before making the model"
+    assert torch.allclose(first, second, atol=1e-5), (
+        "seed everything random (torch.manual_seed) before making the model"
+    )

@@ -50,9 +50,9 @@ def train_classifier(tokens, labels, vocab_size, num_classes, pad_id, seed):
     """Train on tokens (N, T) and labels (N,) and return the model, ready for use (evaluation mode)."""
     torch.manual_seed(seed)
     model = TextClassifier(vocab_size, 32, num_classes, pad_id)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
     model.train()
-    for _ in range(30):
+    for _ in range(60):
         for batch in torch.randperm(len(tokens)).split(64):
             logits, _ = model(tokens[batch])
             loss = nn.functional.cross_entropy(logits, labels[batch])

@@ -53,7 +53,7 @@ def train_classifier(tokens, labels, vocab_size, num_classes, pad_id, seed):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     model.train()
     for _ in range(30):
-        for batch in torch.randperm(len(tokens)).split(64):
+        for batch in torch.randperm(len(tokens)).split(len(tokens)):
             logits, _ = model(tokens[batch])
             loss = nn.functional.cross_entropy(logits, labels[batch])
             optimizer.zero_grad()

@@ -50,7 +50,7 @@ def train_classifier(tokens, labels, vocab_size, num_classes, pad_id, seed):
     model = TextClassifier(vocab_size, 32, num_classes, pad_id)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     model.train()
-    for _ in range(30):
+    for _ in range(60):
         for batch in torch.randperm(len(tokens)).split(64):
             logits, _ = model(tokens[batch])
             loss = nn.functional.cross_entropy(logits, labels[batch])

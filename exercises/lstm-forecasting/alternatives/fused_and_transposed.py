@@ -2,7 +2,7 @@
 
 import torch
 from torch import nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class LSTMCell(nn.Module):
@@ -17,12 +17,12 @@ class LSTMCell(nn.Module):
             self.bias_ih[hidden_size : 2 * hidden_size] = 1  # remember at first
 
     def forward(self, x, state=None):
-        return self.step(F.linear(x, self.weight_ih, self.bias_ih), state)
+        return self.step(functional.linear(x, self.weight_ih, self.bias_ih), state)
 
     def step(self, from_input, state):
         if state is None:
             state = (from_input.new_zeros(from_input.shape[0], self.hidden_size),) * 2
-        gates = from_input + F.linear(state[0], self.weight_hh, self.bias_hh)
+        gates = from_input + functional.linear(state[0], self.weight_hh, self.bias_hh)
         i, f, g, o = gates.view(-1, 4, self.hidden_size).unbind(1)
         c = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
@@ -34,7 +34,7 @@ class LSTM(nn.Module):
         self.cell = LSTMCell(input_size, hidden_size)
 
     def forward(self, x, state=None):
-        from_input = F.linear(x, self.cell.weight_ih, self.cell.bias_ih).transpose(0, 1)
+        from_input = functional.linear(x, self.cell.weight_ih, self.cell.bias_ih).transpose(0, 1)
         outputs = []
         for step in from_input:
             state = self.cell.step(step, state)
@@ -103,6 +103,6 @@ def fit_forecaster(series, window, horizon, seed):
     for _ in range(12):
         for batch in torch.randperm(len(x)).split(32):
             optimizer.zero_grad()
-            F.smooth_l1_loss(model(x[batch]), y[batch]).backward()
+            functional.smooth_l1_loss(model(x[batch]), y[batch]).backward()
             optimizer.step()
     return model

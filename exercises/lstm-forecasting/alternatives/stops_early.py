@@ -20,7 +20,7 @@ class LSTMCell(nn.Module):
 
     def forward(self, x, state=None):
         size = self.weight_hh.shape[1]
-        h, c = state if state is not None else (torch.zeros(len(x), size, dtype=x.dtype), torch.zeros(len(x), size, dtype=x.dtype))
+        h, c = state if state is not None else torch.zeros(2, len(x), size, dtype=x.dtype).unbind()
 
         def gate(number):
             rows = slice(number * size, (number + 1) * size)

@@ -1,10 +1,9 @@
-"""A few checks to start with: `python -m pytest public` where your solution.py is. They are fewer than the ones that count."""
+"""A few checks to start with: `python -m pytest public` beside your solution.py. Fewer than the ones that count."""
 
 import math
 
-import torch
-
 import solution
+import torch
 
 
 def test_example_of_the_statement():

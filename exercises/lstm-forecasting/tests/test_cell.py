@@ -83,8 +83,9 @@ def test_a_step_matches_torch(seed):
         expected = other(x, (h, c))
     for mine, torchs, name in zip(found, expected, "hc", strict=True):
         assert torch.allclose(mine, torchs, atol=1e-8), (
-            f"{name} differs from torch's by up to {(mine - torchs).abs().max().item():.3g}. Check, in this order: the gates "
-            "i, f, g, o of the 4H rows; sigmoid for i, f, o and tanh for g; both biases; c' = f·c + i·g; h' = o·tanh(c')"
+            f"{name} differs from torch's by up to {(mine - torchs).abs().max().item():.3g}. Check, in this order: the "
+            "gates i, f, g, o of the 4H rows; sigmoid for i, f, o and tanh for g; both biases; "
+            "c' = f·c + i·g; h' = o·tanh(c')"
         )
 
 

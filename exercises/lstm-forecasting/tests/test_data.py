@@ -15,7 +15,9 @@ def series(seed, length=40):
 def test_windows_of_a_short_series():
     """The series 0…6 has four windows of two values, each followed by its two next values"""
     x, y = solution.make_windows(torch.arange(7.0), 2, 2)
-    assert x.tolist() == [[0, 1], [1, 2], [2, 3], [3, 4]], "the inputs are all windows that have `horizon` values after them"
+    assert x.tolist() == [[0, 1], [1, 2], [2, 3], [3, 4]], (
+        "the inputs are all windows that have `horizon` values after them"
+    )
     assert y.tolist() == [[2, 3], [3, 4], [4, 5], [5, 6]], "the target starts with the value right after its window"
 
 
@@ -30,7 +32,9 @@ def test_targets_follow_their_windows(seed):
         assert tuple(y.shape) == (count, horizon), f"window {window}, horizon {horizon}: there are {count} targets"
         for start in range(count):
             joined = torch.cat([x[start], y[start]])
-            assert torch.equal(joined, values[start : start + window + horizon]), f"window {start} and its target do not join"
+            assert torch.equal(joined, values[start : start + window + horizon]), (
+                f"window {start} and its target do not join"
+            )
 
 
 @pytest.mark.points(2)
@@ -70,7 +74,9 @@ def test_future_stays_out_of_the_training_part(seed):
     changed = values.clone()
     changed[30:] = 1000 - changed[30:]
     (scaler, (x, y), _), (scaler_2, (x_2, y_2), _) = (solution.split_and_scale(v, 30, 5, 2) for v in (values, changed))
-    assert float(scaler.mean) == pytest.approx(values[:30].mean().item()), "the scaler must see the first n_train values only"
+    assert float(scaler.mean) == pytest.approx(values[:30].mean().item()), (
+        "the scaler must see the first n_train values only"
+    )
     assert float(scaler.std) == pytest.approx(float(scaler_2.std)), "the scaler must see the first n_train values only"
     assert x.shape == x_2.shape == (24, 5), "30 values have 24 windows of 5 with 2 values after them"
     assert torch.allclose(x, x_2, atol=1e-9), "a training input contains values from after n_train"
@@ -82,7 +88,9 @@ def test_test_windows_cover_the_whole_future(seed):
     """The first test target starts right at n_train, the last one ends with the series, inputs reach back"""
     values = series(seed)
     scaler, _, (x, y) = solution.split_and_scale(values, 30, 5, 2)
-    assert tuple(x.shape) == (9, 5), "10 future values have 9 targets of 2, and each has the 5 values before it as input"
+    assert tuple(x.shape) == (9, 5), (
+        "10 future values have 9 targets of 2, and each has the 5 values before it as input"
+    )
     assert tuple(y.shape) == (9, 2), "10 future values have 9 targets of 2"
     expected = (values - float(scaler.mean)) / float(scaler.std)
     assert torch.allclose(x[0], expected[25:30], atol=1e-6), "the first test input is the last window before n_train"

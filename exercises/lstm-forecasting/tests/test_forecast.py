@@ -12,6 +12,11 @@ import torch
 
 WINDOW, HORIZON = 16, 3
 
+# Errors as a share of the naive forecast's, over 20 seeds: the worst of the reference and the alternatives reaches
+# 0.69 on the sunspots and 0.29 on the two rhythms; the best wrong forecast that a test is for 0.97 (the mean of the
+# series) and 0.53 (targets shifted by one), the best function of the last value alone 0.82 and 0.60.
+SUNSPOTS, RHYTHMS = 0.9, 0.45
+
 
 def uniform(g, low, high):
     """One number between low and high."""
@@ -61,13 +66,14 @@ def error_ratio(series, n_train, seed):
 
 @pytest.mark.points(5)
 def test_forecasts_sunspots(seed):
-    """On the sunspots after the training part, the error is at most 80% of that of repeating the last value"""
+    """On the sunspots after the training part, the error is at most 90% of that of repeating the last value"""
     g = torch.Generator().manual_seed(seed)
     n_train = int(uniform(g, 220, 250))
     ratio = error_ratio(sunspots(g), n_train, seed)
-    assert ratio <= 0.8, (
-        f"your error is {ratio:.0%} of that of repeating the last value, at most 80% is needed. Is the series scaled, and "
-        "the forecast scaled back? Does each target follow its window? Or was the short series learnt by heart?"
+    assert ratio <= SUNSPOTS, (
+        f"your error is {ratio:.0%} of that of repeating the last value, at most {SUNSPOTS:.0%} is needed. Is the "
+        "series scaled, and the forecast scaled back? Does each target follow its window? Or was the short series "
+        "learnt by heart?"
     )
 
 
@@ -76,7 +82,9 @@ def test_forecasts_two_rhythms(seed):
     """On a sum of two waves the error is at most 45% of that of repeating the last value"""
     g = torch.Generator().manual_seed(seed + 1)
     ratio = error_ratio(two_rhythms(g), 220, seed)
-    assert ratio <= 0.45, f"your error is {ratio:.0%} of that of repeating the last value, at most 45% is needed"
+    assert ratio <= RHYTHMS, (
+        f"your error is {ratio:.0%} of that of repeating the last value, at most {RHYTHMS:.0%} is needed"
+    )
 
 
 @pytest.mark.points(3)
@@ -103,8 +111,8 @@ def test_only_the_last_window_counts(seed):
     predict(forecaster, series[: WINDOW + 1])
     long = predict(forecaster, series)
     assert torch.allclose(short, long, atol=1e-3), (
-        "a longer history with the same last values gave another forecast: scale with the statistics of the training series, "
-        "not of the history, and start each forecast from an empty state"
+        "a longer history with the same last values gave another forecast: scale with the statistics of the training "
+        "series, not of the history, and start each forecast from an empty state"
     )
 
 
@@ -113,4 +121,6 @@ def test_same_seed_same_forecast(seed):
     """Fitting twice with the same series and seed gives the same forecast"""
     series = two_rhythms(torch.Generator().manual_seed(seed + 3), length=60)
     first, second = (predict(fit(series, seed), series) for _ in range(2))
-    assert torch.allclose(first, second, atol=1e-3), "seed everything random (torch.manual_seed) before making the model"
+    assert torch.allclose(first, second, atol=1e-3), (
+        "seed everything random (torch.manual_seed) before making the model"
+    )

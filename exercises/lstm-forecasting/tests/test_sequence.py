@@ -52,8 +52,8 @@ def test_a_sequence_matches_torch(seed):
     with torch.no_grad():
         expected, (h_n, c_n) = other(x)
     assert torch.allclose(outputs, expected, atol=1e-8), (
-        f"the outputs differ from torch's by up to {(outputs - expected).abs().max().item():.3g}: the recurrence runs over "
-        "dim 1 of x (B, T, I), from the first step to the last, and hands on both h and c"
+        f"the outputs differ from torch's by up to {(outputs - expected).abs().max().item():.3g}: the recurrence runs "
+        "over dim 1 of x (B, T, I), from the first step to the last, and hands on both h and c"
     )
     assert torch.allclose(h, h_n[0], atol=1e-8), "the last h differs from torch's"
     assert torch.allclose(c, c_n[0], atol=1e-8), "the last c differs from torch's"
@@ -64,7 +64,9 @@ def test_last_output_is_the_last_state(seed):
     """The output of the last step is the h of the returned state"""
     _, mine = pair(seed)
     outputs, (h, _) = run(mine, sequence(seed))
-    assert torch.allclose(outputs[:, -1], h, atol=1e-10), "outputs[:, -1] must equal h: the batch is dim 0, time is dim 1"
+    assert torch.allclose(outputs[:, -1], h, atol=1e-10), (
+        "outputs[:, -1] must equal h: the batch is dim 0, time is dim 1"
+    )
 
 
 @pytest.mark.points(3)
@@ -76,7 +78,7 @@ def test_rows_are_independent(seed):
     for row in range(len(x)):
         alone, _ = run(mine, x[row : row + 1])
         assert torch.allclose(together[row], alone[0], atol=1e-10), (
-            "other rows of the batch changed this row's outputs: if time is taken from dim 0, the rows become time steps"
+            "other rows of the batch changed this row's outputs: with time in dim 0, the rows become time steps"
         )
 
 
@@ -88,7 +90,9 @@ def test_two_halves_equal_one_pass(seed):
     whole, (h, c) = run(mine, x)
     first, state = run(mine, x[:, :3])
     second, (h_2, c_2) = run(mine, x[:, 3:], state)
-    assert torch.allclose(whole, torch.cat([first, second], dim=1), atol=1e-10), "the state that was passed in was not used"
+    assert torch.allclose(whole, torch.cat([first, second], dim=1), atol=1e-10), (
+        "the state that was passed in was not used"
+    )
     assert torch.allclose(h, h_2, atol=1e-10), "the last h differs"
     assert torch.allclose(c, c_2, atol=1e-10), "the last c differs"
 
@@ -101,7 +105,9 @@ def test_calls_do_not_remember_each_other(seed):
     first, _ = run(mine, x)
     mine(sequence(seed + 1))
     second, _ = run(mine, x)
-    assert torch.allclose(first, second, atol=1e-10), "a call without a state must start from zeros, not where one ended"
+    assert torch.allclose(first, second, atol=1e-10), (
+        "a call without a state must start from zeros, not where one ended"
+    )
 
 
 @pytest.mark.points(3)

@@ -1,4 +1,4 @@
-"""Another correct solution: loops over episodes, epsilon falls geometrically with each, and the best of several tables."""
+"""Another correct solution: loops over episodes, after each of which epsilon falls geometrically; more, finer bins."""
 
 import numpy as np
 

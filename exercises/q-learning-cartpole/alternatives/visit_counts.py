@@ -1,4 +1,4 @@
-"""Another correct solution: a class, step sizes that fall with the number of visits, edges and searchsorted for the bins."""
+"""Another correct solution: a class, step sizes that fall with the visits, searchsorted for the bins."""
 
 import numpy as np
 

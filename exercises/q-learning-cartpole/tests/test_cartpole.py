@@ -1,7 +1,7 @@
 """What the table that `train` returns is worth. The judge owns the cart, and acts by the table itself.
 
-How long the pole is, how hard the pushes are and which one pushes to which side are the grading's own: a controller that
-was written down beforehand, not learnt, cannot know them.
+How long the pole is, how hard the pushes are and which one pushes to which side are the grading's own: a controller
+that was written down beforehand, not learnt, cannot know them.
 """
 
 import numpy as np
@@ -16,8 +16,17 @@ STEPS, EPISODES = 20_000, 40
 
 def table(cart, steps, seed):
     """What train returned, checked, as (q, low, high, bins)."""
-    found = solution.train(lend(cart, "reset", "step"), steps, seed % 1000)
-    assert isinstance(found, dict), f'train must return a dict with "q", "low", "high", "bins", not {type(found).__name__}'
+    try:
+        found = solution.train(lend(cart, "reset", "step"), steps, seed % 1000)
+    except Exception as error:
+        pytest.fail(
+            f"train raised {type(error).__name__}: {str(error)[:300]}\nThe environment has nothing but reset() and "
+            "step(): the first returns (observation, info), the second five values. The observation is four floats, "
+            "which become an index into the table only through bins; `steps` counts over all episodes"
+        )
+    assert isinstance(found, dict), (
+        f'train must return a dict with "q", "low", "high", "bins", not {type(found).__name__}'
+    )
     assert {"q", "low", "high", "bins"} <= set(found), 'train must return a dict with "q", "low", "high" and "bins"'
     q, low, high, bins = (np.asarray(found[name]) for name in ("q", "low", "high", "bins"))
     assert low.shape == high.shape == bins.shape == (4,), "low, high and bins hold four numbers each"
@@ -57,7 +66,10 @@ def swapped(seed):
     return trained(seed + 50, swapped=True)
 
 
-ENOUGH, WELL = 100, 150
+# Mean steps over 20 seeds: the worst of the reference and the alternatives is 101 in one world and 150 on average of
+# both; the best wrong solution that a test is for 46 (one bin for the pole) and 100 (a controller for the usual
+# cart).
+ENOUGH, WELL = 70, 125
 
 
 @pytest.mark.points(2)
@@ -68,10 +80,10 @@ def test_table_has_its_form(seed):
 
 @pytest.mark.points(6)
 def test_balances_the_pole(plain):
-    """After 20000 steps the table balances the pole for 100 of 200 steps on average"""
+    """After 20000 steps the table balances the pole for 70 of 200 steps on average"""
     assert plain >= ENOUGH, (
-        f"the pole stays up for {plain:.0f} steps on average, at least {ENOUGH} are needed (random pushes: about 20). Do the "
-        "bins tell the angles and angular velocities apart? Do epsilon and alpha fall?"
+        f"the pole stays up for {plain:.0f} steps on average, at least {ENOUGH} are needed (random pushes: about 20). "
+        "Do the bins tell the angles and angular velocities apart? Do epsilon and alpha fall?"
     )
 
 
@@ -79,18 +91,18 @@ def test_balances_the_pole(plain):
 def test_balances_with_pushes_swapped(swapped):
     """The same where action 0 pushes to the right and action 1 to the left"""
     assert swapped >= ENOUGH, (
-        f"the pole stays up for {swapped:.0f} steps on average, at least {ENOUGH} are needed: the policy has to be learnt "
-        "from this environment, which is not the usual one"
+        f"the pole stays up for {swapped:.0f} steps on average, at least {ENOUGH} are needed: the policy has to be "
+        "learnt from this environment, which is not the usual one"
     )
 
 
 @pytest.mark.points(6)
 def test_balances_well(plain, swapped):
-    """On average of both, the pole stays up for 150 of 200 steps"""
+    """On average of both, the pole stays up for 125 of 200 steps"""
     mean = (plain + swapped) / 2
     assert mean >= WELL, (
-        f"the pole stays up for {mean:.0f} steps on average, {WELL} are needed. Look at the discount: one that looks only a "
-        "few steps ahead does not see the fall coming"
+        f"the pole stays up for {mean:.0f} steps on average, {WELL} are needed. Look at the discount: one that looks "
+        "only a few steps ahead does not see the fall coming"
     )
 
 
@@ -106,4 +118,6 @@ def test_stays_within_the_steps(seed):
 def test_same_seed_same_table(seed):
     """Two trainings with the same seed in the same world give the same table"""
     first, again = (table(CartPole(seed + 4, seed, swapped=False), 1000, seed)[0] for _ in range(2))
-    assert np.array_equal(first, again), "two runs with the same seed gave different tables: make the generator from seed"
+    assert np.array_equal(first, again), (
+        "two runs with the same seed gave different tables: make the generator from seed"
+    )

@@ -13,7 +13,14 @@ STATES, ACTIONS = 5, 3
 def learn(maze, steps, alpha, gamma, epsilon, seed):
     """The candidate's table, checked for its form."""
     shape = maze.rewards.shape
-    q = solution.q_learning(lend(maze, "reset", "step"), shape, steps, alpha, gamma, epsilon, seed % 1000)
+    try:
+        q = solution.q_learning(lend(maze, "reset", "step"), shape, steps, alpha, gamma, epsilon, seed % 1000)
+    except Exception as error:
+        pytest.fail(
+            f"q_learning raised {type(error).__name__}: {str(error)[:300]}\nreset() returns (observation, info), "
+            "step() returns (observation, reward, terminated, truncated, info); the observation is the state, a "
+            "tuple of ints"
+        )
     assert isinstance(q, np.ndarray), f"q_learning must return a numpy array, not {type(q).__name__}"
     assert q.shape == shape, f"q_learning returned a table of shape {q.shape}, expected {shape}"
     assert np.isfinite(q).all(), "the table holds values that are not finite"
@@ -44,8 +51,9 @@ def distance(q, maze, gamma):
     return np.abs(q[:STATES] - optimal).max() / optimal.max()
 
 
-# Measured over 20 seeds: the worst of the reference and the alternatives is 0.0000 off, the best wrong solution that the
-# test is for 0.09 (SARSA), 0.18 (greedy), 0.43 (bootstraps through the end), 0.37 (cuts at truncation).
+# Errors over 20 seeds: the worst of the reference and the alternatives is 0.0000, the best wrong solution that the
+# test is for 0.14 (SARSA), 0.16 (explores other actions only), 0.64 (bootstraps through the end), 0.61 (cuts at
+# truncation).
 NEAR = 0.03
 
 
@@ -54,7 +62,9 @@ def test_finds_the_optimal_values(seed):
     """In a small world with certain moves the table converges to the optimal values"""
     maze = maze_of(seed, ends="outside")
     error = distance(learn(maze, 3000, 0.7, 0.7, 0.6, seed), maze, 0.7)
-    assert error < NEAR, f"after 3000 steps the values are up to {error:.0%} of the largest one away from the optimal ones"
+    assert error < NEAR, (
+        f"after 3000 steps the values are up to {error:.0%} of the largest one away from the optimal ones"
+    )
 
 
 @pytest.mark.points(4)
@@ -63,8 +73,8 @@ def test_learns_the_best_policy_from_a_random_one(seed):
     maze = maze_of(seed + 1, ends="outside")
     error = distance(learn(maze, 3000, 0.7, 0.7, 1.0, seed), maze, 0.7)
     assert error < NEAR, (
-        f"the values are up to {error:.0%} off. Q-learning is off-policy: the target takes the best next action, not the "
-        "action that is going to be taken (that is SARSA)"
+        f"the values are up to {error:.0%} off. Q-learning is off-policy: the target takes the best next action, not "
+        "the action that is going to be taken (that is SARSA)"
     )
 
 
@@ -72,7 +82,7 @@ def test_learns_the_best_policy_from_a_random_one(seed):
 def test_terminated_steps_have_no_future(seed):
     """A step that terminates the episode is worth its reward, even if the state it leads to is worth a lot elsewhere"""
     maze = maze_of(seed + 2, ends="anywhere")
-    error = distance(learn(maze, 3000, 0.7, 0.7, 0.8, seed), maze, 0.7)
+    error = distance(learn(maze, 3000, 0.7, 0.7, 0.5, seed), maze, 0.7)
     assert error < NEAR, f"the values are up to {error:.0%} off: the target of a terminated step is its reward alone"
 
 
@@ -80,10 +90,10 @@ def test_terminated_steps_have_no_future(seed):
 def test_truncated_steps_have_a_future(seed):
     """An episode that was only cut short (truncated) goes on as far as the values are concerned"""
     maze = maze_of(seed + 3, ends="never", cap=3)
-    error = distance(learn(maze, 3000, 0.7, 0.7, 0.8, seed), maze, 0.7)
+    error = distance(learn(maze, 3000, 0.7, 0.7, 0.5, seed), maze, 0.7)
     assert error < NEAR, (
-        f"the values are up to {error:.0%} off. `truncated` says that time is up, not that nothing would come: the target "
-        "keeps gamma max q[next_state]; only `terminated` ends it"
+        f"the values are up to {error:.0%} off. `truncated` says that time is up, not that nothing would come: the "
+        "target keeps gamma max q[next_state]; only `terminated` ends it"
     )
 
 
@@ -101,6 +111,8 @@ def test_same_seed_same_run(seed):
     """The same seed takes the same actions and gives the same table, another seed takes other actions"""
     first, again, other = (maze_of(seed + 5, ends="anywhere") for _ in range(3))
     tables = [learn(maze, 300, 0.5, 0.9, 0.5, number) for maze, number in ((first, 1), (again, 1), (other, 2))]
-    assert first.taken == again.taken, "two runs with the same seed took different actions: make the generator from seed"
+    assert first.taken == again.taken, (
+        "two runs with the same seed took different actions: make the generator from seed"
+    )
     assert np.array_equal(tables[0], tables[1]), "two runs with the same seed gave different tables"
     assert first.taken != other.taken, "two runs with different seeds took the same 300 actions"

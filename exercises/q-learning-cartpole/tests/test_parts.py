@@ -30,8 +30,8 @@ def test_bins_of_ordinary_numbers(seed):
         observation = low + (expected + rng.uniform(0.1, 0.9, 3)) / bins * (high - low)
         found = state_of(observation, tuple(low.tolist()), tuple(high.tolist()), tuple(bins.tolist()))
         assert found == tuple(expected.tolist()), (
-            f"{bins.tolist()} bins: expected {tuple(expected.tolist())}, got {found}. Each dimension is cut into `bins` "
-            "bins of equal width between low and high; the index is rounded down"
+            f"{bins.tolist()} bins: expected {tuple(expected.tolist())}, got {found}. Each dimension is cut into "
+            "`bins` bins of equal width between low and high; the index is rounded down"
         )
 
 
@@ -130,7 +130,10 @@ def test_update_changes_one_entry(seed):
     """An update changes no other entry of the table"""
     update = Update(seed)
     changed = [tuple(where) for where in np.argwhere(update.before != update.after).tolist()]
-    assert changed == [update.entry], f"{len(changed)} entries of q changed, expected exactly that of (state, action)"
+    assert changed == [update.entry], (
+        f"{len(changed)} entries of q changed, expected exactly one. The state is a tuple: q[state, action] picks "
+        "whole rows, q[state][action] or q[(*state, action)] the entry"
+    )
 
 
 @pytest.mark.points(3)
@@ -185,14 +188,18 @@ def test_epsilon_zero_is_greedy(seed):
     for best in range(4):
         values = rng.uniform(-3, -1, 4)
         values[best] = -0.5
-        assert shares(values, 0.0, seed, count=200)[best] == 1, "epsilon = 0 must always take the action of the best value"
+        assert shares(values, 0.0, seed, count=200)[best] == 1, (
+            "epsilon = 0 must always take the action of the best value"
+        )
 
 
 @pytest.mark.points(3)
 def test_epsilon_one_is_uniform(seed):
     """With epsilon = 1 all actions are equally likely, the best one included"""
     found = shares([0.0, 5.0, 1.0, -2.0], 1.0, seed)
-    assert np.abs(found - 0.25).max() < CLOSE, f"the shares of four actions are {found.round(2).tolist()}, expected 0.25"
+    assert np.abs(found - 0.25).max() < CLOSE, (
+        f"the shares of four actions are {found.round(2).tolist()}, expected 0.25"
+    )
 
 
 @pytest.mark.points(4)
@@ -212,8 +219,8 @@ def test_ties_are_broken_at_random(seed):
     """Of several best actions each is equally likely"""
     found = shares([1.0, 2.0, 2.0, 0.0, 2.0], 0.0, seed)
     assert np.abs(found - np.array([0, 1, 1, 0, 1]) / 3).max() < CLOSE, (
-        f"the values 1, 2, 2, 0, 2 with epsilon = 0 gave the shares {found.round(2).tolist()}. argmax always takes the first "
-        "of several best actions; in a table of zeros that is one and the same action everywhere"
+        f"the values 1, 2, 2, 0, 2 with epsilon = 0 gave the shares {found.round(2).tolist()}. argmax always takes the "
+        "first of several best actions; in a table of zeros that is one and the same action everywhere"
     )
 
 

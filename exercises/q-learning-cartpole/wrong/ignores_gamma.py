@@ -1,4 +1,4 @@
-"""Known wrong: the discount is written down (0.9), not the one that is asked for."""
+"""Known wrong: the discount is written down (0.99), not the one that is asked for."""
 
 import math
 
@@ -23,7 +23,7 @@ def bin_of(x, low, high, bins):
 
 def q_update(q, state, action, reward, next_state, terminated, alpha, gamma):
     """One step of Q-learning in place. Returns the temporal difference error."""
-    future = 0.0 if terminated else 0.9 * q[next_state].max()
+    future = 0.0 if terminated else 0.99 * q[next_state].max()
     error = float(reward + future - q[(*state, action)])
     q[(*state, action)] += alpha * error
     return error

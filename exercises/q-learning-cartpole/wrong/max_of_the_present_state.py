@@ -63,6 +63,7 @@ def train(env, steps, seed):
         action = epsilon_greedy(q[state], max(0.05, 1 - 2 * progress), rng)
         observation, reward, terminated, truncated, _ = env.step(action)
         next_state = discretize(observation, LOW, HIGH, BINS)
-        q_update(q, state, action, reward, next_state, terminated, 0.3 - 0.28 * progress, GAMMA)
+        target = reward if terminated else reward + GAMMA * q[next_state].max()
+        q[(*state, action)] += (0.3 - 0.28 * progress) * (target - q[(*state, action)])
         state, over = next_state, terminated or truncated
     return {"q": q, "low": LOW, "high": HIGH, "bins": BINS}

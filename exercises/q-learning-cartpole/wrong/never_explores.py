@@ -1,4 +1,4 @@
-"""Known wrong: always takes the best known action while it learns."""
+"""Known wrong: q_learning always takes the best known action."""
 
 import math
 
@@ -60,7 +60,7 @@ def train(env, steps, seed):
         if over:
             state = discretize(env.reset()[0], LOW, HIGH, BINS)
         progress = step / steps
-        action = epsilon_greedy(q[state], 0.0, rng)
+        action = epsilon_greedy(q[state], max(0.05, 1 - 2 * progress), rng)
         observation, reward, terminated, truncated, _ = env.step(action)
         next_state = discretize(observation, LOW, HIGH, BINS)
         q_update(q, state, action, reward, next_state, terminated, 0.3 - 0.28 * progress, GAMMA)
