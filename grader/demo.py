@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from grader.catalog.read import read
 from grader.cli.common import read_settings
 from grader.cli.show import complain, score_table, words
 from grader.cli.submit import follow
@@ -57,6 +58,7 @@ def _run(console: Console) -> None:
     exercise = settings.exercises_dir / _EXERCISE
     if not exercise.is_dir():
         raise BadInput(f"there is no {exercise}; run the demo in the project's folder, or set GRADER_EXERCISES_DIR")
+    read(exercise)  # a broken one is told here, with the file and the remedy
     console.print("Starting the service: SQLite, a worker inside the server, the local sandbox.")
     with (
         tempfile.TemporaryDirectory(prefix="grader-demo-") as folder,
