@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 
@@ -17,12 +18,12 @@ def copy_back(before: tuple[list[Any], dict[str, Any]], after: list[Any]) -> Non
         elif isinstance(ours, (dict, set)):
             ours.clear()
             ours.update(theirs)
-        elif type(ours).__module__ in ("numpy", "torch") and ours.shape == theirs.shape:
-            _fill(ours, theirs)
+        elif _is_a("torch", "Tensor", ours) and ours.shape == theirs.shape:
+            ours.data.copy_(theirs.detach())
+        elif _is_a("numpy", "ndarray", ours) and ours.shape == theirs.shape:
+            ours[...] = theirs
 
 
-def _fill(ours: Any, theirs: Any) -> None:
-    if type(ours).__module__ == "torch":
-        ours.data.copy_(theirs.detach())
-    else:
-        ours[...] = theirs
+def _is_a(module: str, name: str, value: Any) -> bool:
+    """Whether it is an instance of a class of a library that may not be there."""
+    return isinstance(value, getattr(sys.modules.get(module), name, ()))

@@ -31,7 +31,7 @@ def _uses(tree: ast.AST, forbidden: frozenset[str]) -> list[tuple[str, int]]:
         if isinstance(node, (ast.Attribute, ast.Name)):
             names = [_dotted(node, aliases)]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [f"{node.module}.{alias.name}".removeprefix("builtins.") for alias in node.names]
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         else:

@@ -32,6 +32,11 @@ def test_in_place_changes_stay_here():
     solution.zero_(ours)
     assert ours.sum() == 3
 
+def test_named_functions_change_our_tensors():
+    ours, wanting = torch.ones(3), torch.ones(3, requires_grad=True)
+    solution.fill(ours, wanting, torch.float32, torch.Size([1]))
+    assert ours.sum() == 6 and wanting.sum() == 6 and wanting.requires_grad
+
 def test_a_handle_is_no_tensor(): torch.exp(solution.Thing())
 def test_nor_beside_one(): torch.ones(1) + solution.Thing()
 def test_nor_in_a_list(): torch.stack([solution.Thing()])
@@ -83,6 +88,10 @@ def leaf(): return torch.ones(2, requires_grad=True)
 def parameter(): return nn.Parameter(torch.ones(2))
 def wants(x): return x.requires_grad
 def zero_(x): x.zero_()
+def fill(a, b, dtype, size):
+    with torch.no_grad():
+        a.fill_(2)
+        b.fill_(2)
 class Thing: pass
 class Net(nn.Module):
     def __init__(self):
@@ -96,7 +105,7 @@ def seeded(seed):
 
 
 def test_tensors_and_modules(grade):
-    flaws = grade(TENSORS, TENSORS_SOLUTION, runtime="torch").flaws
+    flaws = grade(TENSORS, TENSORS_SOLUTION, runtime="torch", copy_back=["fill"]).flaws
     refused = [flaws.pop(name) for name in list(flaws) if name.startswith(("test_a_handle", "test_nor"))]
     assert len(refused) == 5
     assert all(shown.startswith("failed") for shown in refused)

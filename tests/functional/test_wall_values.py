@@ -245,6 +245,7 @@ def test_unless_the_exercise_names_the_function():
     ours, array, table, seen = [1, 2], np.ones(3), {"a": 1}, {1}
     assert solution.clear(ours, array, table=table, seen=seen) == "cleared"
     assert ours == [0] and array.sum() == 0 and table == {"b": 2} and seen == {5}
+    assert solution.scalars(np.float64(1), np.dtype("f4"), 3, "a", (1,), b"", int, None) == 8
 
 def test_object_arrays_are_refused_clearly():
     with pytest.raises(TypeError, match="dtype object"):
@@ -273,6 +274,7 @@ def clear(items, array, table, seen):
     table.clear(); table["b"] = 2
     seen.clear(); seen.add(5)
     return "cleared"
+def scalars(*args): return len(args)
 def object_array(): return np.array([object()])
 def dtype_of(x): return x.dtype
 def apply(f, x): return f(x)
@@ -281,4 +283,4 @@ def make(kind): return kind(1)
 
 
 def test_numpy_arrays_and_scalars_cross_and_changes_stay_here_unless_named(grade):
-    assert grade(ARRAYS, ARRAYS_SOLUTION, copy_back=["clear"]).flaws == {}
+    assert grade(ARRAYS, ARRAYS_SOLUTION, copy_back=["clear", "scalars"]).flaws == {}
