@@ -88,6 +88,7 @@ def verify_(
         print_json(report(exercises, checks))
     else:
         out().print(_table(checks))
+        _say_why(checks)
     if any(check.fault for check in checks):
         raise typer.Exit(3)
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
@@ -127,12 +128,22 @@ def _table(checks: list[Check]) -> Table:
     table.add_column("Exercise", overflow="fold")
     table.add_column("What", overflow="fold")
     table.add_column("Expected", overflow="fold", ratio=2)
-    table.add_column("Got", overflow="fold", ratio=3)
+    table.add_column("Got", overflow="fold", ratio=2)
     table.add_column("Used", no_wrap=True)
     table.add_column("Ok", no_wrap=True)
     for check in checks:
         used = f"{check.usage.cpu_s:.1f} s {check.usage.memory_mb:.0f} MB" if check.usage else ""
         ok = words("yes", "green") if check.ok else words("NO", "bold red")
-        got = words("\n".join((check.got, *check.why)))
-        table.add_row(words(check.exercise), words(check.what), words(check.expected), got, words(used), ok)
+        table.add_row(
+            words(check.exercise), words(check.what), words(check.expected), words(check.got), words(used), ok
+        )
     return table
+
+
+def _say_why(checks: list[Check]) -> None:
+    """Below the table, in full width: what differs, test by test."""
+    for check in checks:
+        if check.why:
+            out().print(words(f"\n{check.exercise}: {check.what}", "bold"), soft_wrap=True)
+        for line in check.why:
+            out().print(words(f"  {line}"), soft_wrap=True)
