@@ -19,6 +19,8 @@ class Sent:
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
         self._function = function
+        # Read now, while the file is what was imported: an author may save another one in the middle of a grading.
+        self._source = source(function) if current.session() is not None else ""
         self._sent: tuple[int, dict[str, Any], Any] | None = None
         self._on_its_way = False
 
@@ -39,7 +41,7 @@ class Sent:
             self._on_its_way = True
             try:
                 names = {name: _sendable(name, value) for name, value in used.items()}
-                far = session.request("send", source(self._function), self._function.__name__, names)
+                far = session.request("send", self._source, self._function.__name__, names)
             finally:
                 self._on_its_way = False
             self._sent = (session.generation, used, far)
@@ -68,11 +70,13 @@ def _used(code: types.CodeType) -> set[str]:
 
 
 def source(function: Callable[..., Any]) -> str:
-    """The function's source without decorators, comments and docstring."""
+    """The function's source without decorators, comments and docstring. Raises TypeError for what is no plain one."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef):
         raise TypeError(f"@in_guest marks plain functions, not {type(definition).__name__}")
+    if definition.name != function.__name__:
+        raise TypeError(f"the source of {function.__name__} changed while the suite was read")
     definition.decorator_list.clear()
     if ast.get_docstring(definition) is not None:
         definition.body = definition.body[1:] or [ast.Pass()]

@@ -179,3 +179,22 @@ def test_the_same_suite_runs_under_plain_pytest(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+CHANGES = """
+from pathlib import Path
+from grader.suite import in_guest
+import solution
+@in_guest
+def first(): return "first"
+@in_guest
+def second(): return "second"
+def test_a():
+    own = Path(__file__)
+    own.write_text("\\n" * 6 + own.read_text())
+    assert first() == "first" and second() == "second"
+"""
+
+
+def test_a_suite_that_is_saved_anew_in_the_middle_of_a_grading_goes_on_as_it_was(grade):
+    assert grade(CHANGES, "").flaws == {}
