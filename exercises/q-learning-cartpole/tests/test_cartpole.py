@@ -75,7 +75,7 @@ ENOUGH, WELL = 70, 125
 @pytest.mark.points(2)
 def test_table_has_its_form(seed):
     """train returns a table of finite values with four bounds and numbers of bins"""
-    table(CartPole(seed, seed, swapped=False, budget=300), 300, seed)
+    table(CartPole(seed, seed, swapped=False), 300, seed)
 
 
 @pytest.mark.points(6)

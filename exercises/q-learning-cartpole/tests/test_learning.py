@@ -100,10 +100,10 @@ def test_truncated_steps_have_a_future(seed):
 @pytest.mark.points(2)
 def test_keeps_to_the_rules_of_the_environment(seed):
     """q_learning takes exactly `steps` steps, resets after each episode and never within one"""
-    maze = maze_of(seed + 4, ends="anywhere", cap=4)
-    learn(maze, 400, 0.5, 0.9, 0.5, seed)
-    assert len(maze.taken) == 400, f"env.step was called {len(maze.taken)} times, expected 400"
-    assert maze.early_resets == 0, "env.reset was called before the episode was over"
+    for maze in (maze_of(seed + 4, ends="anywhere", cap=4), maze_of(seed + 4, ends="never", cap=7)):
+        learn(maze, 400, 0.5, 0.9, 0.5, seed)
+        assert len(maze.taken) == 400, f"env.step was called {len(maze.taken)} times, expected 400"
+        assert maze.early_resets == 0, "env.reset was called before the episode was over"
 
 
 @pytest.mark.points(2)

@@ -1,4 +1,4 @@
-"""Known wrong: counts steps only where an episode ends, and so takes more than it has."""
+"""Known wrong: q_learning goes on to the end of the episode in which the steps run out."""
 
 import math
 
@@ -42,9 +42,9 @@ def q_learning(env, shape, steps, alpha, gamma, epsilon, seed):
     q = np.zeros(shape)
     over, taken = True, 0
     while not over or taken < steps:
+        taken += 1
         if over:
             state, _ = env.reset()
-        taken += 1
         action = epsilon_greedy(q[state], epsilon, rng)
         next_state, reward, terminated, truncated, _ = env.step(action)
         q_update(q, state, action, reward, next_state, terminated, alpha, gamma)
@@ -56,11 +56,10 @@ def train(env, steps, seed):
     """A table for CartPole. Both the share of random pushes and the step size fall while it learns."""
     rng = np.random.default_rng(seed)
     q = np.zeros((*BINS, 2))
-    over, step = True, -1
-    while not over or step + 1 < steps:
+    over = True
+    for step in range(steps):
         if over:
             state = discretize(env.reset()[0], LOW, HIGH, BINS)
-        step += 1
         progress = step / steps
         action = epsilon_greedy(q[state], max(0.05, 1 - 2 * progress), rng)
         observation, reward, terminated, truncated, _ = env.step(action)

@@ -1,4 +1,4 @@
-"""Known wrong: goes on stepping an episode that was truncated."""
+"""Known wrong: q_learning goes on stepping an episode that was truncated."""
 
 import math
 
@@ -64,5 +64,5 @@ def train(env, steps, seed):
         observation, reward, terminated, truncated, _ = env.step(action)
         next_state = discretize(observation, LOW, HIGH, BINS)
         q_update(q, state, action, reward, next_state, terminated, 0.3 - 0.28 * progress, GAMMA)
-        state, over = next_state, terminated
+        state, over = next_state, terminated or truncated
     return {"q": q, "low": LOW, "high": HIGH, "bins": BINS}
