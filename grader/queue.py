@@ -8,6 +8,7 @@ graded twice: the reconciler (see `grader.grading.reconciler`) sends what waits 
 from __future__ import annotations
 
 import secrets
+import socket
 from collections.abc import Sequence
 
 import structlog
@@ -30,6 +31,8 @@ _REDIS = {
     "socket_connect_timeout": 3,
     "socket_timeout": 10,  # longer than any BRPOP waits: a silent Redis is noticed
     "health_check_interval": 10,
+    "socket_keepalive": True,
+    "socket_keepalive_options": {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3},
 }
 _MEMORY = {"polling_interval": 0.02}
 _RETRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}  # for a connection gone stale
@@ -51,9 +54,9 @@ class Queue:
         """A Celery app of its own, whose workers take messages of these kinds; the first is the more urgent one."""
         app = Celery("grader", broker=self._redis_url or "memory://localhost/", set_as_current=False)
         app.conf.update(
-            task_queues=[Declared(self._name(kind)) for kind in kinds],
-            task_acks_late=True,  # with a prefetch of one: no message waits behind a grading that runs
-            worker_prefetch_multiplier=1,
+            # Nothing to acknowledge: a message is gone when it is taken, and a lease says whether its grading runs. An
+            # acknowledgement that a restart of Redis swallows would keep a slot waiting for it forever.
+            task_queues=[Declared(self._name(kind), no_ack=True) for kind in kinds],
             task_ignore_result=True,
             task_serializer="json",
             accept_content=["json"],

@@ -116,6 +116,8 @@ def _run_server(settings: Settings, listener: socket.socket) -> None:
         create_app(settings), log_config=None, timeout_graceful_shutdown=5, server_header=False, lifespan="on"
     )
     server = uvicorn.Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn sends itself the signal again when it has ended in order
+        signal.signal(number, lambda *_: None)
     server.run(sockets=[listener])
     if not server.started:
         raise typer.Exit(3)  # the reason is in the log

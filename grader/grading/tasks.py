@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from celery import Celery
-from celery.exceptions import Reject
 
 from grader.grading.work import Work
 from grader.queue import TASK
@@ -20,10 +19,15 @@ def register(app: Celery, work: Work, stopping: threading.Event) -> None:
 
     @app.task(name=TASK, bind=True, shared=False)  # type: ignore[untyped-decorator]
     def grade(self: Any, grading_id: str, submission_id: str) -> None:
-        ids = {"grading": grading_id, "submission": submission_id, "task": self.request.id}
-        with structlog.contextvars.bound_contextvars(**ids):
-            if stopping.is_set():
-                raise Reject("this worker is stopping", requeue=True)
+        with structlog.contextvars.bound_contextvars(
+            grading=grading_id, submission=submission_id, task=self.request.id
+        ):
+            if stopping.is_set():  # for another worker
+                self.apply_async(
+                    kwargs={"grading_id": grading_id, "submission_id": submission_id},
+                    queue=self.request.delivery_info["routing_key"],
+                )
+                return
             try:
                 work.grade(grading_id)
             except Exception:  # the message is done with: what is not graded yet is sent again by the reconciler

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 import redis
 from pydantic import SecretStr
+from sqlalchemy import create_engine, make_url, text
 
 from grader.grading.model import Status, Verdict
 from grader.grading.models import Kind
@@ -134,4 +135,37 @@ def test_a_worker_can_be_stopped_while_redis_is_away(workers, own_redis):
     worker = workers.start()
     stop()
     worker.wait_for("looking again")
+    assert worker.stop() == 0
+
+
+@pytest.fixture
+def allow_connections(workers, postgres_url):
+    """Open or close the test's PostgreSQL database to everybody, as a restart of the server does."""
+    url = make_url(workers.url)
+    if url.get_backend_name() != "postgresql":
+        pytest.skip("SQLite is a file: it does not go away")
+    server = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+
+    def allow(wanted):
+        with server.connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS {wanted}"))
+            if not wanted:
+                ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+                connection.execute(text(ours), {"name": url.database})
+
+    yield allow
+    allow(True)
+    server.dispose()
+
+
+def test_a_database_that_goes_away_in_the_middle_loses_nothing(workers, allow_connections):
+    worker = workers.start()
+    grading = workers.submit("gated")
+    workers.in_the_middle(grading)
+    allow_connections(False)
+    workers.open_gate()
+    worker.wait_for("the database went away")
+    allow_connections(True)
+    (ended,) = workers.ended(grading)
+    assert (ended.verdict, ended.score, workers.told(ended).count("done")) == (Verdict.PASSED, 2, 1)
     assert worker.stop() == 0
