@@ -111,9 +111,10 @@ def test_only_the_worker_reaches_the_engine(stack):
         assert "docker.sock" not in stack.run("exec", "-T", service, "cat", "/proc/self/mounts")
 
 
-def test_secrets_have_no_defaults(compose):
+def test_secrets_have_no_defaults(compose, tmp_path):
+    (tmp_path / "empty").touch()
     bare = {name: value for name, value in os.environ.items() if name not in REQUIRED}
-    config = [*compose, "--env-file", os.devnull, "--file", str(ROOT / "docker-compose.yml"), "config"]
+    config = [*compose, "--env-file", str(tmp_path / "empty"), "--file", str(ROOT / "docker-compose.yml"), "config"]
     done = _run(config, env=bare)
     assert done.returncode != 0
     assert any(name in done.stderr for name in REQUIRED)
