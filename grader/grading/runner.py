@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from importlib import metadata
 from typing import Any, Protocol, Self
 
-from sandbox.pool import Lease, SandboxPool
-
 from grader.catalog.model import Exercise
 from grader.errors import JudgeError, SuiteError
 from grader.grading.model import Job, Outcome, Result, Status, TestResult, provenance
@@ -25,6 +23,7 @@ from grader.settings import Policy, Settings
 from sandbox.errors import SandboxError
 from sandbox.interface import Backend, Cause, Guest, SandboxSpec
 from sandbox.limits import Usage
+from sandbox.pool import Lease, SandboxPool
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 """Called with {"kind": "started", "total": n} and {"kind": "test", "test": {…TestResult}, "done": n, "total": n}."""
