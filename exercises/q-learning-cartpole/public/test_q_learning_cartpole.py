@@ -3,6 +3,16 @@
 import numpy as np
 import solution
 
+try:  # the grader runs these tests too, and there an environment has to be lent to the solution
+    from grader.suite import in_guest, lend
+except ImportError:
+
+    def in_guest(function):
+        return function
+
+    def lend(environment, *methods):
+        return environment
+
 
 class Corridor:
     """Cells 0 to 4 and two actions, left and right. Reaching cell 4 is worth 1 and terminates; 30 steps truncate."""
@@ -40,21 +50,26 @@ def test_update_of_the_statement():
     assert np.allclose(q, [[2.35, 2.0], [0.5, 3.0]])
 
 
-def test_the_best_action_is_chosen_most_often():
+@in_guest
+def choices(count):
     rng = np.random.default_rng(0)
-    chosen = [solution.epsilon_greedy(np.array([0.0, 1.0, 0.5]), 0.3, rng) for _ in range(300)]
+    return [int(solution.epsilon_greedy(np.array([0.0, 1.0, 0.5]), 0.3, rng)) for _ in range(count)]
+
+
+def test_the_best_action_is_chosen_most_often():
+    chosen = choices(300)
     assert set(chosen) == {0, 1, 2}
     assert chosen.count(1) > 200
 
 
 def test_finds_the_way_through_a_corridor():
-    q = solution.q_learning(Corridor(), (5, 2), 2000, alpha=0.5, gamma=0.9, epsilon=0.5, seed=0)
+    q = solution.q_learning(lend(Corridor(), "reset", "step"), (5, 2), 2000, alpha=0.5, gamma=0.9, epsilon=0.5, seed=0)
     assert q.shape == (5, 2)
     assert (q[:4, 1] > q[:4, 0]).all()  # to the right everywhere
     assert np.isclose(q[0, 1], 0.9**3, atol=0.05)
 
 
 def test_a_table_has_its_form():
-    found = solution.train(Unmoved(), 100, seed=0)
+    found = solution.train(lend(Unmoved(), "reset", "step"), 100, seed=0)
     assert np.shape(found["q"]) == (*found["bins"], 2)
     assert len(found["low"]) == len(found["high"]) == len(found["bins"]) == 4
