@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from grader.catalog.catalog import Catalog
 from grader.db import Database, now
-from grader.errors import BadInput
+from grader.errors import BadInput, SuiteError
 from grader.grading import service
 from grader.grading.heartbeat import Heartbeat
 from grader.grading.model import Job
@@ -128,6 +128,8 @@ class Work:
         _log.info("grading", exercise=exercise.slug, kind=str(order.kind), attempt=held.attempt)
         begun = time.monotonic()
         result = self._grades.grade(exercise, order.job, on_event, self._policy(order.kind))
+        if self._catalog.get(order.exercise).digest != exercise.digest:
+            raise SuiteError("the exercise changed while it graded: nobody could say which suite the score is from")
         phases.saw("done")
         with self._database.begin() as session:
             service.finish(session, held, result, exercise.feedback)

@@ -74,6 +74,21 @@ def due(database, grading):
         session.get_one(Grading, grading.id).not_before = now(session)
 
 
+def test_an_exercise_that_changes_while_it_grades_gives_no_score(database, work, exercises):
+    grading = submit(database, {"solution.py": b"x"})
+
+    def change():
+        (exercises / "adding" / "tests" / "test_it.py").write_text("def test_other():\n    pass\n")
+
+    found = work(change)
+    found.grade(grading.id)
+    assert reread(database, grading).status is Status.QUEUED
+    assert "the exercise changed" in reread(database, grading).fault
+    found.grade(grading.id)
+    assert reread(database, grading).status is Status.DONE
+    assert found.script.jobs[0] == found.script.jobs[1]
+
+
 def test_a_grading_is_graded_once_however_often_its_message_comes(database, work):
     grading = submit(database, {"solution.py": b"x", "more.py": b"y"})
     found = work()
