@@ -131,7 +131,8 @@ def _run_worker(settings: Settings, database: Database, queue: Queue, asked: thr
     with _metrics(settings, registry):
         found.start()
         try:
-            asked.wait()
+            while not asked.wait(0.5):  # a signal that comes just before a wait does not end it: look again
+                pass
         finally:
             found.stop()
 

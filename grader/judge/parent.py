@@ -26,8 +26,20 @@ def main() -> None:
     control = socket.socket(fileno=control_fd)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (for as long as the process lives)
     warm(runtime, scratch)
-    control.send(b"warm")
     children: set[int] = set()
+    try:
+        control.send(b"warm")
+        _serve(control, children)
+    except ConnectionError:  # the worker is gone, in the middle of a word
+        pass
+    finally:
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _serve(control: socket.socket, children: set[int]) -> None:
+    """Fork judges until the worker closes its end."""
     while True:
         ready, _, _ = select.select([control], [], [], 1.0)
         _reap(children)
@@ -35,7 +47,7 @@ def main() -> None:
             continue
         data, fds, _, _ = socket.recv_fds(control, 16, 2)
         if not data:
-            break
+            return
         pid = os.fork()
         if pid == 0:
             _judge(control, *fds)
@@ -43,9 +55,6 @@ def main() -> None:
             os.close(fd)
         children.add(pid)
         control.send(str(pid).encode())
-    for pid in children:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def _judge(control: socket.socket, line_fd: int, job_fd: int) -> None:
