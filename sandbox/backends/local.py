@@ -64,22 +64,7 @@ class LocalBackend:
         findings = [self._landlock(), self._sandlock(), self._seccomp()]
         if any(finding.level == "missing" for finding in findings):
             return findings
-        if self._has_namespaces():
-            return [
-                *findings,
-                Finding("namespaces", "ok", "sandboxes get a process table, network and tmpfs of their own"),
-            ]
-        return [
-            *findings,
-            Finding(
-                "namespaces",
-                "unsafe",
-                "this kernel grants no user namespaces to ordinary users: guests see the names of other processes, "
-                "and files are counted instead of bounded by a tmpfs",
-                "allow them (sysctl kernel.unprivileged_userns_clone=1, "
-                "kernel.apparmor_restrict_unprivileged_userns=0), or use the docker backend",
-            ),
-        ]
+        return [*findings, self._own_namespaces(), *_place()]
 
     def identity(self, runtime: str) -> str:
         """The versions of what guests run on."""
@@ -123,12 +108,8 @@ class LocalBackend:
         """Nothing is held beyond the sandboxes."""
 
     def _told(self, spec: SandboxSpec, home: str) -> dict[str, Any]:
-        prefixes = sorted({str(Path(path).resolve()) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix)})
-        needed = [*prefixes, str(_PACKAGE)]
-        namespaces = self._has_namespaces()
-        shared = ["/dev/shm"]
-        if not any(path == "/tmp" or path.startswith("/tmp/") for path in [*needed, home]):
-            shared.append("/tmp")
+        needed, namespaces = _needed(), self._has_namespaces()
+        shared = ["/dev/shm"] if _below_tmp(needed) else ["/dev/shm", "/tmp"]
         written = [home, *(shared if namespaces else [])]
         return {
             "namespaces": namespaces,
@@ -151,6 +132,18 @@ class LocalBackend:
                 done = subprocess.run(command, capture_output=True, timeout=60, check=False)
             self._namespaces = done.returncode == 0
         return self._namespaces
+
+    def _own_namespaces(self) -> Finding:
+        if self._has_namespaces():
+            return Finding("namespaces", "ok", "sandboxes get a process table, network and tmpfs of their own")
+        return Finding(
+            "namespaces",
+            "unsafe",
+            "this kernel grants no user namespaces to ordinary users: guests see the names of other processes, "
+            "and files are counted instead of bounded by a tmpfs",
+            "allow them (sysctl kernel.unprivileged_userns_clone=1, "
+            "kernel.apparmor_restrict_unprivileged_userns=0), or use the docker backend",
+        )
 
     @staticmethod
     def _landlock() -> Finding:
@@ -176,6 +169,24 @@ class LocalBackend:
             return Finding("seccomp", "ok", "the system calls of the docker backend's profile")
         remedy = "use a machine with x86-64 or arm64 processors, or the docker backend"
         return Finding("seccomp", "missing", f"the system calls of {platform.machine()} are not known here", remedy)
+
+
+def _needed() -> list[str]:
+    """Where the interpreter, its packages and our own lie."""
+    prefixes = sorted({str(Path(path).resolve()) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix)})
+    return [*prefixes, str(_PACKAGE)]
+
+
+def _place() -> list[Finding]:
+    """A guest's /tmp would hide what lies below the host's."""
+    if not _below_tmp(_needed()):
+        return []
+    detail = "the grader or its Python lies below /tmp, so code that writes to /tmp itself fails here"
+    return [Finding("place", "unsafe", detail, "install it elsewhere, or use the docker backend")]
+
+
+def _below_tmp(paths: list[str]) -> bool:
+    return any(path == "/tmp" or path.startswith("/tmp/") for path in paths)
 
 
 class _LocalAnchor:

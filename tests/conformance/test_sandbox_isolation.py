@@ -22,7 +22,7 @@ def listed(folder): return os.listdir(folder)
 """
 
 
-@pytest.mark.parametrize("folder", [".", "..", "/tmp", "/dev/shm"])
+@pytest.mark.parametrize("folder", [".", "..", "/tmp", "/dev/shm"], indirect=True)
 def test_files_of_a_guest_are_gone_for_the_next(run, sandbox, folder):
     first = run(LEAVE)
     assert {"a", "fifo", "link"} <= set(first.call("leave", folder))

@@ -224,7 +224,7 @@ def many(folder):
 """
 
 
-@pytest.mark.parametrize("folder", [".", "/tmp", "/dev/shm"])
+@pytest.mark.parametrize("folder", [".", "/tmp", "/dev/shm"], indirect=True)
 def test_files_are_bounded(run, folder):
     error, written = run(FILES).call("fill", folder)
     assert (error, written <= 16) == ("ENOSPC", True)
