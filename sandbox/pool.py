@@ -98,6 +98,8 @@ class SandboxPool:
 
     def _next(self, spec: SandboxSpec) -> Sandbox:
         with self._changed:
+            if not self._waiting[spec]:
+                self._failed.pop(spec, None)  # of a start that nobody waited for
             self._waiting[spec] += 1
             try:
                 while not self._idle[spec]:

@@ -12,7 +12,7 @@ CASES = [
     case(
         "exit_zero_in_a_call",
         STUB
-        + "import os\ndef add(a, b): os._exit(0)\ncode = squares = half = mapped = root = add\nclass Point:\n    def __init__(self, *_): os._exit(0)",
+        + "import os\ndef add(*_): os._exit(0)\ncode = squares = half = mapped = root = add\nclass Point:\n    def __init__(self, *_): os._exit(0)",
         "crashed",
     ),
     case("exit_zero_at_exit", "import atexit, os, sys\natexit.register(os._exit, 0)\nsys.exit(0)", "error"),
