@@ -23,6 +23,12 @@ from grader.grading.model import Job
 from grader.judge.line import Line
 
 _WARM_S = 120.0
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "OMP_NUM_THREADS": "1",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # what else is installed here has no say in a verdict
+}
 _START = "import sys; sys.path.insert(0, {root!r}); from grader.judge.parent import main; main()"
 _ROOT = str(Path(__file__).parents[2])
 
@@ -39,7 +45,7 @@ class JudgeParent:
                 [sys.executable, "-I", "-c", _START.format(root=_ROOT), str(theirs.fileno()), runtime, self._scratch],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "HOME": self._scratch},
+                env=_ENVIRONMENT | {"HOME": self._scratch},
             )
         self._control.settimeout(_WARM_S)
         self._warm = False

@@ -69,7 +69,7 @@ def run(line: Line, job: dict[str, Any]) -> None:
     current.set_session(session)
     plugin = JudgePlugin(session, solution, line, tests, job["points"])
     plugin.forbid(violations(files, job["forbid"]))
-    pytest.main([str(tests), f"--rootdir={tests}", "--config-file=/dev/null", *_OPTIONS], plugins=[plugin])
+    pytest.main(_arguments(tests, tests), plugins=[plugin])
     if plugin.finished:
         line.say({"say": "done"})
 
@@ -85,9 +85,14 @@ def warm(runtime: str, scratch: str) -> None:
         "    with pytest.raises(ZeroDivisionError):\n        n / 0\n    assert n == pytest.approx(1)\n"
         "def test_fails():\n    assert [1] == [2], 'warm'\n"
     )
-    pytest.main([str(suite), f"--rootdir={scratch}", "--config-file=/dev/null", *_OPTIONS])
+    pytest.main(_arguments(suite, Path(scratch)))
     gc.collect()
     gc.freeze()
+
+
+def _arguments(what: Path, root: Path) -> list[str]:
+    """Nothing above `root` has a say: no settings, and no conftest.py, which no exercise's digest would name."""
+    return [str(what), f"--rootdir={root}", f"--confcutdir={root}", "--config-file=/dev/null", *_OPTIONS]
 
 
 def _warm_torch() -> None:

@@ -173,3 +173,13 @@ def write(text):
 
 def test_files_and_assets_of_the_submission(grade):
     assert grade(ASSETS, READER, assets={"deep/words.json": '["a", "b"]'}).flaws == {}
+
+
+def test_nothing_outside_the_suite_has_a_say(grade, tmp_path):
+    (tmp_path / "conftest.py").write_text("raise RuntimeError('no part of any exercise')")
+    suite = """
+        import sys
+        def test_plugins_of_this_installation_are_not_loaded(pytestconfig):
+            assert not pytestconfig.pluginmanager.list_plugin_distinfo()
+    """
+    assert grade(suite, "").flaws == {}
