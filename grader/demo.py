@@ -37,7 +37,7 @@ Go on:
   http://127.0.0.1:{port}/docs                   its API; the key is in {key}
   .venv/bin/grader submit {exercise} {starter}
   .venv/bin/grader grade {exercise} SOLUTION.py      without a server
-  README.md                                    for hiring teams, for practice, for regrading
+  README.md                                    for hiring teams, for practice, for operators
 """
 
 

@@ -83,14 +83,6 @@ class _Standard:
 _FACTORIES: dict[str, Any] = {t.__name__: t for t in (int, float, str, list, dict, set, tuple, bool)}
 
 
-def _zone(text: str | None) -> datetime.tzinfo | None:
-    return None if text is None else datetime.datetime.fromisoformat(f"2000-01-01T00:00:00{text}").tzinfo
-
-
-def _fixed_zone(value: Any) -> str | None:
-    return None if value.tzinfo is None else value.isoformat()[len(value.replace(tzinfo=None).isoformat()) :]
-
-
 def _default_dict(plain: Any) -> Any:
     factory, content = plain
     return collections.defaultdict(None if factory is None else _FACTORIES[factory], content)
