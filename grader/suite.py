@@ -1,9 +1,9 @@
 """What a hidden suite may import beside pytest and `solution`.
 
-    from grader.suite import in_guest, lend
+    from grader.suite import in_guest, lend, threshold
 
-Run without a judge (plain pytest, on the author's machine), both are transparent: the function simply runs, the
-object is simply passed.
+Run without a judge (plain pytest, on the author's machine), all are transparent: the function simply runs, the
+object is simply passed, the values are simply compared.
 """
 
 from __future__ import annotations
@@ -40,3 +40,21 @@ def lend(obj: Any, *methods: str) -> Any:
     from grader.judge.values import Lending
 
     return Lending(obj, methods)
+
+
+def threshold(name: str, value: float, *, at_least: float | None = None, at_most: float | None = None) -> bool:
+    """Whether what was learnt reaches a threshold. Not a number never does.
+
+        assert threshold("accuracy on unseen images", accuracy, at_least=0.9), "a plain network reaches 95%"
+
+    The value is noted for the author: `grader exercise margins` shows over many seeds how far the threshold stands
+    from the worst correct and from the best wrong solution. `name` is unique within the exercise. Raises TypeError
+    unless exactly one of `at_least` and `at_most` is given.
+    """
+    if (at_least is None) == (at_most is None):
+        raise TypeError("threshold() takes exactly one of at_least and at_most")
+    bound, lower = (at_least, True) if at_least is not None else (at_most, False)
+    number = float(value)
+    if (session := current.session()) is not None:
+        session.measures.append((name, number, float(bound or 0), lower))
+    return number >= (bound or 0) if lower else number <= (bound or 0)

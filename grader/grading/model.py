@@ -65,6 +65,22 @@ class TestResult:
 
 
 @dataclass(frozen=True)
+class Measure:
+    """What a suite measured of a solution, and the threshold that it had to reach (`grader.suite.threshold`)."""
+
+    test: str
+    name: str
+    value: float
+    bound: float
+    at_least: bool  # else: at most
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value is on the right side. Not a number never is."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+@dataclass(frozen=True)
 class Job:
     """What a grading is made from. The five that name it: exercise, image, submission (digests), seed and limits."""
 
@@ -86,6 +102,8 @@ class Result:
     usage: Usage
     provenance: Mapping[str, Any] = field(default_factory=dict)
     output: str = ""  # what the candidate's code printed, capped; not part of the JSON
+    measures: tuple[Measure, ...] = ()  # for authors; not part of the JSON
+    judge_cpu_s: float = 0.0  # what the judge used, on top of `usage`; not part of the JSON
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -15,7 +15,7 @@ from typing import Any, Protocol, Self
 
 from grader.catalog.model import Exercise
 from grader.errors import JudgeError, SuiteError
-from grader.grading.model import Job, Outcome, Result, Status, TestResult, provenance
+from grader.grading.model import Job, Measure, Outcome, Result, Status, TestResult, provenance
 from grader.grading.verdict import score, verdict
 from grader.judge.client import Judges
 from grader.judge.line import Line
@@ -94,6 +94,8 @@ class Runner:
             usage=guests.usage,
             provenance=provenance(exercise, job, image, _versions(self.backend.name)),
             output=guests.output.decode("utf-8", "replace"),
+            measures=tuple(grading.measures),
+            judge_cpu_s=grading.judge_cpu_s,
         )
 
     def close(self) -> None:
@@ -190,6 +192,8 @@ class _Grading:
         self._expected: list[dict[str, Any]] = []
         self._finished = False
         self.tests: list[TestResult] = []
+        self.measures: list[Measure] = []
+        self.judge_cpu_s = 0.0
         self.load_outcome: Outcome | None = None
 
     def run(self) -> None:
@@ -228,7 +232,9 @@ class _Grading:
                 self._guests.exhausted = True
             case "test":
                 self._tested(message["test"])
+                self.measures += [Measure(message["test"]["id"], *measured) for measured in message["measures"]]
             case "done":
+                self.judge_cpu_s = float(message["cpu_s"])
                 self._finished = True
             case other:
                 raise ValueError(f"unknown message {other!r}")

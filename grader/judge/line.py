@@ -11,8 +11,10 @@ Judge to worker, and what the worker answers:
     {"say": "start", "id"}                                  a test begins                   no answer
     {"say": "load", "outcome", "message"}                   the solution did not load       no answer
     {"say": "exhausted"}                                    limits used up: a test not run  no answer
-    {"say": "test", "test": {…TestResult}}                  a test ended                    no answer
-    {"say": "done"}                                         the suite ran to its end        no answer
+    {"say": "test", "test": {…TestResult}, "measures":      a test ended, and what it       no answer
+     [[name, value, bound, at_least]]}                      measured against thresholds
+    {"say": "done", "cpu_s"}                                the suite ran to its end; what  no answer
+                                                            the judge used
 """
 
 from __future__ import annotations

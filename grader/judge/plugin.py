@@ -20,6 +20,7 @@ from grader.judge.line import Line
 from grader.judge.session import Session, derived_seed, told
 
 _MESSAGE = 2000
+_MEASURES = 200  # of one test
 _ERRNO = {
     28: "the limit of files_mb was reached",
     27: "the limit of files_mb was reached",
@@ -131,7 +132,7 @@ class JudgePlugin:
             message="" if passed else clean(message),
             duration_s=round(sum(report.duration for report in self._phases.reports.values()), 4),
         )
-        self._line.say({"say": "test", "test": vars(result)})
+        self._line.say({"say": "test", "test": vars(result), "measures": self._session.measures[:_MEASURES]})
 
     def _begun(self, item: pytest.Item) -> tuple[Outcome, str] | None:
         """Give the test its guest and its random numbers; what it is told if there is none."""

@@ -71,7 +71,8 @@ def run(line: Line, job: dict[str, Any]) -> None:
     plugin.forbid(violations(files, job["forbid"]))
     pytest.main(_arguments(tests, tests), plugins=[plugin])
     if plugin.finished:
-        line.say({"say": "done"})
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        line.say({"say": "done", "cpu_s": used.ru_utime + used.ru_stime})
 
 
 def warm(runtime: str, scratch: str) -> None:

@@ -65,6 +65,7 @@ class Session:
         self.caps = Caps()
         self.generation = 0
         self.incidents: list[Refused | GuestLost] = []
+        self.measures: list[tuple[str, float, float, bool]] = []  # of the running test: name, value, bound, at_least
         self.gradients = Gradients(self)
         self.outward = Outward(self)
         self.inward = Inward(self)
@@ -84,6 +85,7 @@ class Session:
     def begin(self, test_id: str) -> bool:
         """Give the next test its share of time, a guest, and the guest its random numbers. Says if the guest is new."""
         self.incidents.clear()
+        self.measures.clear()
         self._thrown.clear()
         self._test_left_s = min(self.material.test_wall_s, self._wall_left_s)
         if self._wall_left_s <= 0:
