@@ -13,7 +13,7 @@ WHEELS = $(BIN)/python -m pip --disable-pip-version-check wheel --quiet --wheel-
 SERVICE_IMAGE ?= grader-service
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo serve test check format hostile bench image service-image pins clean
+.PHONY: help setup demo serve test check format hostile exercises-soak bench image service-image pins clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ format: $(READY) ## put the code into its format
 
 hostile: $(READY) ## only the hostile submissions
 	@$(BIN)/python -m pytest tests/hostile
+
+exercises-soak: $(READY) ## every exercise proves itself with 50 seeds on both sandboxes (the better part of an hour)
+	@for sandbox in local docker; do $(BIN)/grader exercise verify exercises/*/ --seeds 50 --sandbox $$sandbox || exit; done
 
 bench: $(READY) ## measure the service against bare pytest and a container per submission (some minutes)
 	@$(BIN)/python -m tests.benchmarks

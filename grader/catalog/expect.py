@@ -48,7 +48,7 @@ def fails(names: Sequence[str]) -> Expectation:
             if name not in known:
                 yield f"`fails` names {name}, which is no test of the suite{_perhaps(name, known)}"
         for test in result.tests:
-            named = tuple(names) == ALL or not _called(test).isdisjoint(names)
+            named = tuple(names) == ALL or not called(test.id).isdisjoint(names)
             passed = test.outcome is Outcome.PASSED
             if named and passed:
                 yield f"{test.id} passed, but `fails` names it"
@@ -58,19 +58,19 @@ def fails(names: Sequence[str]) -> Expectation:
     return problems
 
 
+def called(test_id: str) -> set[str]:
+    """What a test may be called by: its id, its id without parameters, its function."""
+    bare = test_id.partition("[")[0]
+    return {test_id, bare, bare.rpartition("::")[2]}
+
+
 def _failure(test: TestResult) -> str:
     message = " ".join(test.message.split())[:_MESSAGE]
     return f"{test.id} {test.outcome}" + (f": {message}" if message else "")
 
 
-def _called(test: TestResult) -> set[str]:
-    """What a test may be called by: its id, its id without parameters, its function."""
-    bare = test.id.partition("[")[0]
-    return {test.id, bare, bare.rpartition("::")[2]}
-
-
 def _names(tests: Sequence[TestResult]) -> set[str]:
-    return set().union(*map(_called, tests))
+    return set().union(*(called(test.id) for test in tests))
 
 
 def _markers(exercise: Exercise) -> set[str]:

@@ -4,118 +4,109 @@
 - the starter does not;
 - each of wrong/ fails exactly the tests that its `fails` names (functions or ids; "*" for all);
 - the public tests, run as if they were the hidden suite, pass with the reference;
-- every name in [points] is one of the suite's.
+- every name in [points] is one of the suite's;
+- the limits leave room: the reference uses at most half of them;
+- every threshold of the suite stands in margins.md (see `grader.catalog.margins`).
 
 Seeds come from the exercise's digest: new ones for each version, the same whenever this version is verified.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from grader.catalog.expect import ALL, Expectation, does_not_pass, fails, passes, proves
+from grader.catalog import margins
+from grader.catalog.cost import Cost
+from grader.catalog.expect import does_not_pass, passes, proves
 from grader.catalog.model import Exercise
-from grader.errors import Fault, SuiteError, UploadError
-from grader.grading.model import Job
+from grader.catalog.trial import Check, OnCheck, Trial, alternative, alternatives, drawn, run, wrong
+from grader.errors import BadInput
+from grader.grading.model import Result
 from grader.grading.runner import Grades
-from grader.submissions.archives import from_path
-from grader.submissions.files import digest
-from sandbox.errors import SandboxError, SandboxUnavailable
-from sandbox.limits import Usage
 
-AT_ONCE = 2  # gradings at a time
+REFERENCE = "reference"
+_OVERALL = 2  # checks of an exercise as a whole
 
 
-@dataclass(frozen=True)
-class Check:
-    """One line of the report. `why` says which tests differ and why; `fault`: we failed, and it says nothing."""
+def verify(
+    exercises: Sequence[Exercise], grades: Grades, seeds: int, on_check: OnCheck, only: Sequence[str] = ()
+) -> list[Check]:
+    """Grade everything and tell of it in order; or only what matches a pattern such as "wrong/no_*" or "reference*".
 
-    exercise: str
-    what: str
-    expected: str
-    got: str
-    ok: bool
-    why: tuple[str, ...] = ()
-    usage: Usage | None = None
-    fault: bool = False
-
-
-OnCheck = Callable[[Check, int, int], None]
-"""Called with each check, how many are done, and how many there are."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A solution to grade, and what is expected of it: in words, and as a function."""
-
-    exercise: Exercise
-    what: str
-    expected: str
-    path: Path
-    seed: int
-    expectation: Expectation
-
-
-def verify(exercises: Sequence[Exercise], grades: Grades, seeds: int, on_check: OnCheck) -> list[Check]:
-    """Grade everything, two at a time, and tell of it in order.
-
-    Raises SandboxUnavailable where nothing can be graded; any other fault of ours is a check that says so.
+    Raises SandboxUnavailable where nothing can be graded, BadInput where no pattern matches anything.
     """
     checks: list[Check] = []
-    with tempfile.TemporaryDirectory(prefix="grader-verify-") as scratch, ThreadPoolExecutor(AT_ONCE) as pool:
+    with tempfile.TemporaryDirectory(prefix="grader-verify-") as scratch:
         planned = [trial for exercise in exercises for trial in trials(exercise, seeds, Path(scratch))]
-        running = [pool.submit(_run, trial, grades) for trial in planned]
-        try:
-            for future in running:
-                checks.append(future.result())
-                on_check(checks[-1], len(checks), len(planned))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            grades.close()  # ends what is running: leaving the block would wait for it
-            raise
+        if only:
+            planned = _chosen(planned, only)
+        total = len(planned) + (0 if only else _OVERALL * len(exercises))
+        for check in run(planned, grades):
+            checks.append(check)
+            on_check(check, len(checks), total)
+    for exercise in [] if only else exercises:
+        mine = [check for check in checks if check.exercise == exercise.slug and check.what.startswith(REFERENCE)]
+        results = [check.result for check in mine if check.result is not None]
+        for check in (_cost(exercise, results), _margins(exercise, results)):
+            checks.append(check)
+            on_check(check, len(checks), total)
     return checks
 
 
 def trials(exercise: Exercise, seeds: int, scratch: Path) -> Iterator[Trial]:
     """What is to be graded of an exercise. Its public tests become a suite in `scratch`."""
-    drawn = [_seed(exercise, number) for number in range(seeds)]
-    for number, seed in enumerate(drawn, 1):
-        yield Trial(exercise, f"reference, seed {number}", "passes", exercise.reference, seed, proves(exercise))
+    numbers = [drawn(exercise.digest, number) for number in range(seeds)]
+    for number, seed in enumerate(numbers, 1):
+        yield Trial(exercise, f"{REFERENCE}, seed {number}", "passes", exercise.reference, seed, proves(exercise))
     if (exercise.folder / "public").is_dir():
         public = _public(exercise, scratch)
-        yield Trial(public, "public tests", "pass with the reference", exercise.reference, drawn[0], passes)
+        yield Trial(public, "public tests", "pass with the reference", exercise.reference, numbers[0], passes)
     if (starter := exercise.folder / "starter").is_dir():
-        yield Trial(exercise, "starter", "does not pass", starter, drawn[0], does_not_pass)
-    for number, path in enumerate(sorted((exercise.folder / "alternatives").glob("*.py"))):
-        yield Trial(exercise, f"alternatives/{path.name}", "passes", path, drawn[number % seeds], passes)
-    for number, (name, named) in enumerate(sorted(exercise.wrong.items())):
-        path = exercise.folder / "wrong" / f"{name}.py"
-        expected = "fails all tests" if named == ALL else f"fails {', '.join(named)}"
-        yield Trial(exercise, f"wrong/{path.name}", expected, path, drawn[number % seeds], fails(named))
+        yield Trial(exercise, "starter", "does not pass", starter, numbers[0], does_not_pass)
+    for number, path in enumerate(alternatives(exercise)):
+        yield alternative(exercise, path, numbers[number % seeds])
+    for number, name in enumerate(sorted(exercise.wrong)):
+        yield wrong(exercise, name, numbers[number % seeds])
 
 
-def _run(trial: Trial, grades: Grades) -> Check:
-    check = Check(trial.exercise.slug, trial.what, trial.expected, "", ok=False)
-    try:
-        files = from_path(trial.path)
-        result = grades.grade(trial.exercise, Job(files, digest(files), trial.seed), policy="per_process")
-    except UploadError as error:
-        return replace(check, got="cannot be submitted", why=(str(error),))
-    except SuiteError as error:
-        return replace(check, got="the suite is broken", why=(str(error),))
-    except SandboxUnavailable:
-        raise
-    except (Fault, SandboxError) as error:
-        return replace(check, got="a fault of ours", why=(str(error),), fault=True)
-    problems = tuple(trial.expectation(result))
-    got = f"{result.verdict}, {result.score:g} of {result.max_score:g} points"
-    return replace(check, got=got, ok=not problems, why=problems, usage=result.usage)
+def _chosen(planned: Sequence[Trial], only: Sequence[str]) -> list[Trial]:
+    chosen = [trial for trial in planned if any(_matches(trial.what, pattern) for pattern in only)]
+    if not chosen:
+        there = ", ".join(dict.fromkeys(trial.what for trial in planned))
+        raise BadInput(f"--only {' '.join(only)} matches nothing; there are: {there}")
+    return chosen
+
+
+def _matches(what: str, pattern: str) -> bool:
+    """By the whole, or by the file's name with or without .py."""
+    name = what.rpartition("/")[2]
+    return any(fnmatchcase(text, pattern) for text in (what, name, name.removesuffix(".py"), what.partition(",")[0]))
+
+
+def _cost(exercise: Exercise, results: Sequence[Result]) -> Check:
+    limits = exercise.limits
+    expected = f"leaves room: at most half of {limits.cpu_s:g} s and of {limits.memory_mb} MB"
+    if not results:
+        return Check(exercise.slug, "cost", expected, "nothing was graded", ok=False)
+    cost = Cost.of(results)
+    problems = []
+    if cost.guest_cpu_s > limits.cpu_s / 2:
+        problems.append(f"the reference used {cost.guest_cpu_s:.1f} s: raise limits.cpu_s, or make the suite cheaper")
+    if cost.memory_mb > limits.memory_mb / 2:
+        problems.append(f"the reference used {cost.memory_mb:.0f} MB: raise limits.memory_mb")
+    return Check(exercise.slug, "cost", expected, str(cost), ok=not problems, why=tuple(problems))
+
+
+def _margins(exercise: Exercise, results: Sequence[Result]) -> Check:
+    expected = f"every threshold stands in {margins.FILE}"
+    problems = margins.missing(exercise, results)
+    number = len({(measure.test, measure.name) for result in results for measure in result.measures})
+    return Check(exercise.slug, "margins", expected, f"{number} thresholds", ok=not problems, why=tuple(problems))
 
 
 def _public(exercise: Exercise, scratch: Path) -> Exercise:
@@ -126,8 +117,3 @@ def _public(exercise: Exercise, scratch: Path) -> Exercise:
     if exercise.assets.is_dir():
         shutil.copytree(exercise.assets, folder / "assets", ignore=litter, dirs_exist_ok=True)
     return replace(exercise, folder=folder, points={}, wrong={})
-
-
-def _seed(exercise: Exercise, number: int) -> int:
-    drawn = hashlib.sha256(f"{exercise.digest}:{number}".encode()).digest()
-    return int.from_bytes(drawn[:8], "big") >> 1

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.table import Table
 
 from grader.catalog.catalog import Catalog
+from grader.catalog.margins import FILE, Margins, measure
 from grader.catalog.model import Exercise
 from grader.catalog.schema import SLUG
 from grader.catalog.shown import languages
-from grader.catalog.verify import AT_ONCE, Check, verify
-from grader.cli.common import JsonOption, SandboxOption, catalog, opened_runner, read_settings
+from grader.catalog.trial import AT_ONCE, Check
+from grader.catalog.verify import verify
+from grader.cli.common import JsonOption, Patient, SandboxChoice, SandboxOption, catalog, opened_runner, read_settings
 from grader.cli.scaffold import scaffold
 from grader.cli.show import complain, err, out, print_json, words
 from grader.errors import BadInput, ExerciseError
@@ -70,28 +73,53 @@ def digest(where: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a
 def verify_(
     where: Where,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds the reference is graded with.")] = 3,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help='Only what matches, such as reference, starter or "no_*"; may be repeated.'),
+    ] = None,
     sandbox: SandboxOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let exercises prove themselves.
 
     The reference and the alternatives must pass, the starter must not, and each known-wrong solution must fail exactly
-    the tests that exercise.toml names for it. Exit codes: 0 all as it should be, 1 one falls short, 2 bad input, 3 a
-    fault of ours.
+    the tests that exercise.toml names for it; the limits must leave room, and margins.md must name every threshold.
+    Exit codes: 0 all as it should be, 1 one falls short, 2 bad input, 3 a fault of ours.
     """
-    settings = read_settings(sandbox=sandbox)
-    exercises = _found(catalog(settings), where)
-    runtimes = {exercise.runtime for exercise in exercises}
-    with opened_runner(settings, runtimes.pop() if len(runtimes) == 1 else None, AT_ONCE) as runner:
-        checks = verify(exercises, runner, seeds, _tell)
+    exercises, runner = _opened(where, sandbox)
+    with runner as grades:
+        checks = verify(exercises, grades, seeds, _tell, only or ())
     if as_json:
         print_json(report(exercises, checks))
     else:
         out().print(_table(checks))
         _say_why(checks)
-    if any(check.fault for check in checks):
-        raise typer.Exit(3)
-    raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+    _leave(checks)
+
+
+@app.command()
+def margins(
+    where: Where,
+    seeds: Annotated[int, typer.Option(min=2, max=100, help="How many seeds each solution is graded with.")] = 20,
+    sandbox: SandboxOption = None,
+) -> None:
+    """Measure how far each threshold stands from right and wrong.
+
+    Grades the reference, the alternatives and the wrong solutions that are to fail a test with a threshold, each with
+    many seeds, and writes the table to margins.md. Exit codes: 0 every threshold stands between the worst correct and
+    the best wrong solution, 1 one does not, or a solution fared otherwise than the exercise says, 2 bad input, 3 a
+    fault of ours.
+    """
+    exercises, runner = _opened(where, sandbox)
+    checks: list[Check] = []
+    with runner as grades:
+        for exercise in exercises:
+            done, found = measure(exercise, grades, seeds, _tell)
+            if found is not None and all(check.ok for check in done):
+                done.append(_written(found))
+            checks += done
+    _say_why(checks)
+    _leave(checks)
 
 
 def report(exercises: list[Exercise], checks: list[Check]) -> dict[str, object]:
@@ -99,8 +127,38 @@ def report(exercises: list[Exercise], checks: list[Check]) -> dict[str, object]:
     return {
         "ok": all(check.ok for check in checks),
         "exercises": {exercise.slug: exercise.digest for exercise in exercises},
-        "checks": [asdict(check) for check in checks],
+        "checks": [_line(check) for check in checks],
     }
+
+
+def _line(check: Check) -> dict[str, object]:
+    usage = None if check.result is None else asdict(check.result.usage)
+    fields = ("exercise", "what", "expected", "got", "ok", "why")
+    return {name: getattr(check, name) for name in fields} | {"usage": usage, "fault": check.fault}
+
+
+def _opened(where: list[str], sandbox: SandboxChoice | None) -> tuple[list[Exercise], AbstractContextManager[Patient]]:
+    settings = read_settings(sandbox=sandbox)
+    exercises = _found(catalog(settings), where)
+    runtimes = {exercise.runtime for exercise in exercises}
+    return exercises, opened_runner(settings, runtimes.pop() if len(runtimes) == 1 else None, AT_ONCE)
+
+
+def _leave(checks: list[Check]) -> NoReturn:
+    if any(check.fault for check in checks):
+        raise typer.Exit(3)
+    raise typer.Exit(0 if all(check.ok for check in checks) else 1)
+
+
+def _written(found: Margins) -> Check:
+    """Write margins.md, show it, and judge it."""
+    text = found.markdown()
+    path = found.exercise.folder / FILE
+    path.write_text(text, "utf-8")
+    out().print(words(text), soft_wrap=True)
+    problems = tuple(found.problems())
+    slug = found.exercise.slug
+    return Check(slug, "margins", "thresholds between right and wrong", f"wrote {path}", not problems, problems)
 
 
 def _found(known: Catalog, where: list[str]) -> list[Exercise]:
@@ -132,7 +190,8 @@ def _table(checks: list[Check]) -> Table:
     table.add_column("Used", no_wrap=True)
     table.add_column("Ok", no_wrap=True)
     for check in checks:
-        used = f"{check.usage.cpu_s:.1f} s {check.usage.memory_mb:.0f} MB" if check.usage else ""
+        usage = check.result.usage if check.result is not None else None
+        used = f"{usage.cpu_s:.1f} s {usage.memory_mb:.0f} MB" if usage else ""
         ok = words("yes", "green") if check.ok else words("NO", "bold red")
         table.add_row(
             words(check.exercise), words(check.what), words(check.expected), words(check.got), words(used), ok

@@ -73,9 +73,33 @@ def test_an_exercise_that_holds_is_proved_check_by_check(grader: Grader, sums: P
         "alternatives/by_sum.py",
         "wrong/cannot_be_loaded.py",
         "wrong/ignores_the_second.py",
+        "cost",
+        "margins",
     ]
-    assert all(check["ok"] and check["usage"]["cpu_s"] >= 0 for check in told["checks"])
-    assert "[7/7] sums: wrong/ignores_the_second.py: ok" in said.err
+    assert all(check["ok"] for check in told["checks"])
+    assert all(check["usage"]["cpu_s"] >= 0 for check in told["checks"][:7])
+    assert "[7/9] sums: wrong/ignores_the_second.py: ok" in said.err
+    assert "[9/9] sums: margins: ok" in said.err
+
+
+@pytest.mark.parametrize(
+    ("only", "what"),
+    [
+        (["ignores_the_second"], ["wrong/ignores_the_second.py"]),
+        (["wrong/*", "starter"], ["starter", "wrong/cannot_be_loaded.py", "wrong/ignores_the_second.py"]),
+        (["reference"], ["reference, seed 1", "reference, seed 2"]),
+    ],
+)
+def test_a_part_of_an_exercise_is_proved(grader: Grader, sums: Path, only: list[str], what: list[str]) -> None:
+    options = [option for name in only for option in ("--only", name)]
+    said = grader("exercise", "verify", sums, *LOCAL, "--seeds", 2, "--json", *options)
+    assert (said.code, [check["what"] for check in said.json["checks"]]) == (0, what)
+
+
+def test_a_part_that_is_not_there_is_bad_input(grader: Grader, sums: Path) -> None:
+    said = grader("exercise", "verify", sums, *LOCAL, "--only", "ignores_the_third")
+    assert said.code == 2
+    assert "wrong/ignores_the_second.py" in said.err
 
 
 FLAWS = {
@@ -92,7 +116,7 @@ def test_an_exercise_that_falls_short_is_one_and_each_flaw_is_told(grader: Grade
     said = grader("exercise", "verify", sums, *LOCAL, "--seeds", 1, "--json")
     assert (said.code, said.json["ok"]) == (1, False)
     why = {check["what"]: check["why"] for check in said.json["checks"]}
-    assert not any(check["ok"] for check in said.json["checks"])
+    assert [check["what"] for check in said.json["checks"] if check["ok"]] == ["cost", "margins"]
     assert "test_sums.py::test_zero failed" in why["reference, seed 1"][0]
     assert "test_public.py::test_example failed" in why["public tests"][0]
     assert "passes all tests" in why["starter"][0]
@@ -106,6 +130,85 @@ def test_a_suite_that_cannot_be_collected_falls_short(grader: Grader, sums: Path
     said = grader("exercise", "verify", sums, *LOCAL, "--seeds", 1)
     assert said.code == 1
     assert "nothing_of_that_name" in said.out
+
+
+def test_limits_without_room_fall_short(grader: Grader, sums: Path) -> None:
+    busy = "import time\ndef add(a, b):\n    until = time.process_time() + 0.6\n"
+    busy += "    while time.process_time() < until: pass\n    return a + b\n"
+    toml = FILES["exercise.toml"] + "[limits]\ncpu_s = 1\ntest_cpu_s = 1\n"
+    write(sums, {"reference/solution.py": busy, "exercise.toml": toml})
+    said = grader("exercise", "verify", sums, *LOCAL, "--seeds", 1, "--json")
+    cost = next(check for check in said.json["checks"] if check["what"] == "cost")
+    assert (said.code, cost["ok"]) == (1, False)
+    assert "raise limits.cpu_s" in cost["why"][0]
+
+
+THRESHOLD = {
+    "tests/test_guess.py": """
+import random
+import solution
+from grader.suite import threshold
+
+def test_guess(seed):
+    truth = random.Random(seed).uniform(10, 11)
+    assert threshold("distance", abs(solution.guess() - truth), at_most=2), "too far"
+    assert threshold("size", solution.guess(), at_least=5), "too small"
+""",
+    "exercise.toml": """
+slug = "guess"
+title = "Guess"
+runtime = "python"
+[wrong.far]
+fails = ["test_guess"]
+[wrong.far_and_small]
+fails = ["test_guess"]
+""",
+    "reference/solution.py": "def guess(): return 10.5",
+    "alternatives/other.py": "def guess(): return 10",
+    "wrong/far.py": "def guess(): return 20",
+    "wrong/far_and_small.py": "def guess(): return 8",
+}
+
+
+def test_margins_stand_between_the_worst_correct_and_the_best_wrong(grader: Grader, tmp_path: Path) -> None:
+    folder = write(tmp_path / "guess", THRESHOLD)
+    short = grader("exercise", "verify", folder, *LOCAL, "--json")
+    margins = short.json["checks"][-1]
+    assert (short.code, margins["ok"]) == (1, False)
+    assert "there is no margins.md; run: grader exercise margins" in margins["why"][0]
+
+    said = grader("exercise", "margins", folder, *LOCAL, "--seeds", 4)
+    rows = [[cell.strip() for cell in line.split("|")] for line in said.out.splitlines() if line.startswith("| `")]
+    assert [row[2] for row in rows] == ["distance", "size"]
+    _, test, _, threshold, correct, wrong, room, _ = rows[0]
+    assert (test, threshold) == ("`test_guess.py::test_guess`", "at most 2")
+    assert 0 < float(correct.split()[0]) <= 1
+    assert 2 < float(wrong.removesuffix(" (far_and_small)")) <= 3
+    assert 0 < float(room.removesuffix("%")) <= 50
+    assert said.code == 1, "nothing that is graded misses the second threshold"
+    assert "size: no wrong solution misses it" in said.out
+
+    suite = THRESHOLD["tests/test_guess.py"].replace("at_least=5", "at_least=9")
+    write(folder, {"tests/test_guess.py": suite.replace("at_most=2", "at_most=8")})
+    said = grader("exercise", "margins", folder, *LOCAL, "--seeds", 4)
+    assert said.code == 0, said.out
+    proved = grader("exercise", "verify", folder, *LOCAL)
+    assert proved.code == 0, proved.out
+
+    write(folder, {"tests/test_guess.py": suite.replace("at_most=2", "at_most=7.5")})
+    stale = grader("exercise", "verify", folder, *LOCAL, "--json").json["checks"][-1]
+    assert stale["why"][0].startswith("test_guess.py::test_guess: distance, at most 7.5, is not in margins.md")
+
+
+def test_a_threshold_that_does_not_part_right_from_wrong_is_told(grader: Grader, tmp_path: Path) -> None:
+    folder = write(tmp_path / "guess", THRESHOLD)
+    write(folder, {"alternatives/other.py": "def guess(): return 12.2"})
+    said = grader("exercise", "margins", folder, *LOCAL, "--seeds", 6)
+    assert said.code == 1
+    assert "alternatives/other.py" in said.out
+    assert not (folder / "margins.md").exists(), (
+        "a table of solutions that fare otherwise than they should helps nobody"
+    )
 
 
 def test_all_folders_that_are_no_exercises_are_told_at_once(grader: Grader, sums: Path, tmp_path: Path) -> None:
