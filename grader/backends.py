@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from grader.settings import SandboxName, Settings
 from sandbox.backends.local import LocalBackend
 from sandbox.errors import SandboxUnavailable
@@ -10,17 +12,17 @@ from sandbox.interface import Backend, Finding
 NAMES: tuple[SandboxName, ...] = ("docker", "local")
 
 
-def make_backend(settings: Settings, runtime: str | None = None) -> Backend:
-    """The backend that `settings.sandbox` names. `auto`: docker where it is ready for `runtime` (None: for all), else
-    local; SandboxUnavailable, with both reasons, where neither is. A backend that was named is not asked: `start` will
-    say what it lacks, when it lacks it.
+def make_backend(settings: Settings, runtimes: Collection[str]) -> Backend:
+    """The backend that `settings.sandbox` names. `auto`: docker where it is ready for these runtimes (none: for all),
+    else local; SandboxUnavailable, with both reasons, where neither is. A backend that was named is not asked: `start`
+    will say what it lacks, when it lacks it.
     """
     if settings.sandbox != "auto":
         return named_backend(settings.sandbox, settings)
     reasons, remedies = [], []
     for name in NAMES:
         backend = named_backend(name, settings)
-        obstacle = lacking(backend, runtime)
+        obstacle = lacking(backend.check(), runtimes)
         if obstacle is None:
             return backend
         backend.close()
@@ -38,10 +40,10 @@ def named_backend(name: str, settings: Settings) -> Backend:
     return DockerBackend(settings.docker_image, settings.docker_runtime, settings.docker_socket_dir)
 
 
-def lacking(backend: Backend, runtime: str | None = None) -> Finding | None:
-    """The first thing that keeps a backend from sandboxes of this runtime (None: of any); None if it is ready."""
-    for finding in backend.check():
-        of_another = runtime is not None and finding.check.startswith("image ") and finding.check != f"image {runtime}"
+def lacking(findings: Iterable[Finding], runtimes: Collection[str]) -> Finding | None:
+    """The first thing that keeps a backend from sandboxes of these runtimes (none: of all); None if it is ready."""
+    for finding in findings:
+        of_another = runtimes and finding.runtime and finding.runtime not in runtimes
         if finding.level == "missing" and not of_another:
             return finding
     return None

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from grader.backends import lacking
+from grader.catalog.catalog import Catalog
 from grader.db import Database
 from grader.errors import QueueDown
 from grader.grading.reconciler import Reconciler
@@ -26,8 +27,11 @@ _log = structlog.get_logger()
 class Caretaker:
     """A thread that looks after the worker's surroundings every `reconcile_every_s` seconds."""
 
-    def __init__(self, settings: Settings, database: Database, queue: Queue, backend: Backend) -> None:
-        self._database, self._backend, self._every_s = database, backend, settings.reconcile_every_s
+    def __init__(
+        self, settings: Settings, database: Database, queue: Queue, backend: Backend, catalog: Catalog
+    ) -> None:
+        self._database, self._backend, self._catalog = database, backend, catalog
+        self._every_s = settings.reconcile_every_s
         self._reconciler = Reconciler(database, queue, settings.reconcile_every_s)
         self._id = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._next_beat = 0.0
@@ -63,7 +67,7 @@ class Caretaker:
         if time.monotonic() < self._next_beat:
             return
         self._next_beat = time.monotonic() + self._every_s
-        obstacle = lacking(self._backend)
+        obstacle = lacking(self._backend.check(), self._catalog.runtimes())
         problem = None if obstacle is None else f"{obstacle.detail}: {obstacle.remedy}"
         with self._database.begin() as session:
             service.beat(session, self._id, self._backend.name, problem)

@@ -62,12 +62,12 @@ class Worker:
     def __init__(self, settings: Settings, database: Database, queue: Queue, registry: CollectorRegistry) -> None:
         self._stopping = threading.Event()
         self._catalog = Catalog(settings.exercises_dir)
-        self._runner = Runner(settings, make_backend(settings))
+        self._runner = Runner(settings, make_backend(settings, self._catalog.runtimes()))
         self._work = Work(settings, database, self._catalog, self._runner, Measures(registry))
         kinds = shares(settings.concurrency, settings.interactive_reserve)
         self._slots = [self._slot(queue.app(share), number) for number, share in enumerate(kinds)]
         registry.register(Messages(queue))
-        self._caretaker = Caretaker(settings, database, queue, self._runner.backend)
+        self._caretaker = Caretaker(settings, database, queue, self._runner.backend, self._catalog)
 
     def start(self) -> None:
         """Begin, and warm up what the exercises will need."""

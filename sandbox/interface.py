@@ -60,12 +60,13 @@ class SandboxSpec:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of `grader doctor`: a check, how it went, and what to do about it."""
+    """One line of `grader doctor`: a check, how it went, and what to do about it; `runtime`: the only one it is for."""
 
     check: str
     level: str  # "ok" | "slow" | "unsafe" | "missing"
     detail: str
     remedy: str = ""
+    runtime: str = ""
 
 
 class Guest(Protocol):

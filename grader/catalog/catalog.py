@@ -50,6 +50,11 @@ class Catalog:
         looked = ((name, self._look(name)) for name in self._names())
         return {name: str(found) for name, found in looked if isinstance(found, ExerciseError)}
 
+    def runtimes(self) -> frozenset[str]:
+        """The runtimes that these exercises need."""
+        looked = map(self._look, self._names())
+        return frozenset(found.runtime for found in looked if isinstance(found, Exercise))
+
     def get(self, slug: str) -> Exercise:
         """The exercise as it is on disk now. Raises UnknownExercise, or ExerciseError if it is broken."""
         names = self._names()

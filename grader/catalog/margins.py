@@ -80,7 +80,7 @@ class Margins:
         lines = [
             "# Margins",
             "",
-            f"Written by `grader exercise margins`: {self.seeds} seeds for the reference, for each alternative, and for",
+            f"Written by `grader exercise margins`: {self.seeds} seeds for the reference, each alternative and",
             "each wrong solution that is to fail a test with a threshold. Room: how far the threshold stands from the",
             "nearer of the two values, as a part of the distance between them (50% is the middle).",
             "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -75,8 +75,8 @@ class Patient:
 
 
 @contextlib.contextmanager
-def opened_runner(settings: Settings, runtime: str | None, at_once: int = 1) -> Iterator[Patient]:
+def opened_runner(settings: Settings, runtimes: Collection[str], at_once: int = 1) -> Iterator[Patient]:
     """A runner for `at_once` gradings at a time, closed when the block is left. Nothing is kept warm for later."""
     settings = settings.model_copy(update={"pool_size": 0, "pool_cap": at_once})
-    with Runner(settings, make_backend(settings, runtime)) as runner:
+    with Runner(settings, make_backend(settings, runtimes)) as runner:
         yield Patient(runner, settings)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import typer
 from rich.table import Column, Table
 
-from grader.backends import NAMES, named_backend
+from grader.backends import NAMES, lacking, named_backend
 from grader.catalog.catalog import Catalog
 from grader.cli import inspect
 from grader.cli.common import JsonOption, catalog, read_settings
@@ -46,13 +46,11 @@ def doctor(as_json: JsonOption = False) -> None:
 def diagnose(settings: Settings, exercises: Catalog) -> Diagnosis:
     """Look at everything. What the sandbox that is not used lacks, and single broken exercises, keep nobody from
     grading; all else that is missing does."""
-    runtimes = {exercises.get(slug).runtime for slug in exercises.slugs()}
+    runtimes = exercises.runtimes()
     sandboxes = {name: _sandbox(name, settings) for name in NAMES}
-    ready = [name for name, findings in sandboxes.items() if not _missing(findings)]
-    if settings.sandbox == "auto":
-        used = ready[0] if ready else None
-    else:
-        used = None if _missing(_needed(sandboxes[settings.sandbox], runtimes)) else settings.sandbox
+    ready = [name for name, findings in sandboxes.items() if lacking(findings, runtimes) is None]
+    asked = NAMES if settings.sandbox == "auto" else (settings.sandbox,)
+    used = next((name for name in asked if name in ready), None)
     machine, services = list(inspect.machine()), list(inspect.services(settings))
     python, there = list(inspect.python(runtimes)), list(inspect.exercises(exercises))
     findings = {"machine": machine, "python": python, **{f"{name} sandbox": sandboxes[name] for name in NAMES}}
@@ -69,12 +67,6 @@ def _sandbox(name: str, settings: Settings) -> list[Finding]:
         return [Finding("sandbox", "missing", str(error), "see above")]
     finally:
         backend.close()
-
-
-def _needed(findings: list[Finding], runtimes: set[str]) -> list[Finding]:
-    """Without the images of runtimes that no exercise is of."""
-    unused = {f"image {runtime}" for runtime in ("python", "torch") if runtimes and runtime not in runtimes}
-    return [finding for finding in findings if finding.check not in unused]
 
 
 def _missing(findings: Iterable[Finding]) -> bool:

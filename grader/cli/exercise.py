@@ -31,7 +31,7 @@ Where = Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders of e
 @app.command()
 def new(
     slug: Annotated[str, typer.Argument(help="Its name: lower-case letters, digits and hyphens.")],
-    runtime: Annotated[str, typer.Option(help="What solutions may import: python or torch.")] = "python",
+    runtime: Annotated[str, typer.Option(help="What solutions may import: python, torch or transformers.")] = "python",
 ) -> None:
     """Make an exercise to start from: a small one that is complete and verifies."""
     if not re.fullmatch(SLUG, slug):
@@ -140,8 +140,7 @@ def _line(check: Check) -> dict[str, object]:
 def _opened(where: list[str], sandbox: SandboxChoice | None) -> tuple[list[Exercise], AbstractContextManager[Patient]]:
     settings = read_settings(sandbox=sandbox)
     exercises = _found(catalog(settings), where)
-    runtimes = {exercise.runtime for exercise in exercises}
-    return exercises, opened_runner(settings, runtimes.pop() if len(runtimes) == 1 else None, AT_ONCE)
+    return exercises, opened_runner(settings, {exercise.runtime for exercise in exercises}, AT_ONCE)
 
 
 def _leave(checks: list[Check]) -> NoReturn:

@@ -46,7 +46,7 @@ def grade(
     files = from_path(solution, Caps.of(settings))
     job = Job(files, digest(files), secrets.randbits(63) if seed is None else seed)
     try:
-        with progress() as on_event, opened_runner(settings, found.runtime) as runner:
+        with progress() as on_event, opened_runner(settings, {found.runtime}) as runner:
             result = runner.grade(found, job, on_event)
     except (Fault, SandboxError):
         if as_json:

@@ -43,7 +43,7 @@ def python(runtimes: Iterable[str]) -> Iterator[Finding]:
     yield Finding("pytest", "ok", metadata.version("pytest"))
     if importlib.util.find_spec("torch") is not None:
         yield Finding("torch", "ok", metadata.version("torch"))
-    elif "torch" in runtimes:
+    elif set(runtimes) - {"python"}:
         yield Finding("torch", "missing", "not installed, and exercises need it", _TORCH_REMEDY)
     else:
         yield Finding("torch", "ok", "not installed, and no exercise needs it")

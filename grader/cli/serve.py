@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from sqlalchemy.exc import SQLAlchemyError
 
 from grader.backends import make_backend
-from grader.cli.common import SandboxOption, read_settings
+from grader.cli.common import SandboxOption, catalog, read_settings
 from grader.cli.show import err
 from grader.db import Database, open_database
 from grader.errors import BadInput, QueueDown
@@ -71,7 +71,9 @@ def serve(
     with _listening(settings) as listener:
         _prepare(settings).close()
         if settings.redis_url is None:
-            make_backend(settings).close()  # better refused here, with the remedy, than in the middle of a start
+            make_backend(
+                settings, catalog(settings).runtimes()
+            ).close()  # better refused here, with the remedy, than in the middle of a start
         _say_where(settings.host, listener.getsockname()[1])
         _run_server(settings, listener)
 

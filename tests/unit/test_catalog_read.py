@@ -118,7 +118,11 @@ def test_a_mistake_in_the_toml_is_told_with_its_place(make: Make, toml: str, tol
     [
         ('slug = "sums"\n', "", "slug is missing"),
         ('"sums"', '"Sums!"', "lower-case letters, digits and single hyphens"),
-        ('"python"', '"pyton"', "there is no runtime 'pyton', only python and torch; did you mean python?"),
+        (
+            '"python"',
+            '"pyton"',
+            "there is no runtime 'pyton', only python, torch and transformers; did you mean python?",
+        ),
         ('"Sums"', '""', "title = ''"),
     ],
 )
