@@ -9,7 +9,7 @@ import pytest
 import solution
 from worlds import CartPole, bins_of
 
-from grader.suite import lend
+from grader.suite import lend, threshold
 
 STEPS, EPISODES = 20_000, 40
 
@@ -66,9 +66,7 @@ def swapped(seed):
     return trained(seed + 50, swapped=True)
 
 
-# Mean steps over 20 seeds: the worst of the reference and the alternatives is 101 in one world and 150 on average of
-# both; the best wrong solution that a test is for 46 (one bin for the pole) and 100 (a controller for the usual
-# cart).
+# Mean steps. margins.md says how far these stand from right and wrong.
 ENOUGH, WELL = 70, 125
 
 
@@ -81,7 +79,7 @@ def test_table_has_its_form(seed):
 @pytest.mark.points(6)
 def test_balances_the_pole(plain):
     """After 20000 steps the table balances the pole for 70 of 200 steps on average"""
-    assert plain >= ENOUGH, (
+    assert threshold("mean steps", plain, at_least=ENOUGH), (
         f"the pole stays up for {plain:.0f} steps on average, at least {ENOUGH} are needed (random pushes: about 20). "
         "Do the bins tell the angles and angular velocities apart? Do epsilon and alpha fall?"
     )
@@ -90,7 +88,7 @@ def test_balances_the_pole(plain):
 @pytest.mark.points(6)
 def test_balances_with_pushes_swapped(swapped):
     """The same where action 0 pushes to the right and action 1 to the left"""
-    assert swapped >= ENOUGH, (
+    assert threshold("mean steps with pushes swapped", swapped, at_least=ENOUGH), (
         f"the pole stays up for {swapped:.0f} steps on average, at least {ENOUGH} are needed: the policy has to be "
         "learnt from this environment, which is not the usual one"
     )
@@ -100,7 +98,7 @@ def test_balances_with_pushes_swapped(swapped):
 def test_balances_well(plain, swapped):
     """On average of both, the pole stays up for 125 of 200 steps"""
     mean = (plain + swapped) / 2
-    assert mean >= WELL, (
+    assert threshold("mean steps in both worlds", mean, at_least=WELL), (
         f"the pole stays up for {mean:.0f} steps on average, {WELL} are needed. Look at the discount: one that looks "
         "only a few steps ahead does not see the fall coming"
     )
