@@ -88,9 +88,11 @@ def fit_gan(images, steps, seed, batch=64, lr=2e-3):
     generator, discriminator = Generator(), Discriminator()
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.5, 0.999))
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=lr, betas=(0.5, 0.999))
+    flat = images.flatten(1)
+    ordinary = torch.cdist(flat, flat).kthvalue(20, dim=1).values.argmin()
     average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.95), use_buffers=True)
     for step in range(steps):
-        real = images[:1].expand(batch, -1, -1) + 0.01 * torch.randn(batch, 1, 1)
+        real = images[ordinary].expand(batch, -1, -1) + 0.01 * torch.randn(batch, 1, 1)
         discriminator_step(generator, discriminator, optimizer_d, real, torch.randn(batch, generator.noise_size))
         generator_step(generator, discriminator, optimizer_g, torch.randn(batch, generator.noise_size))
         if step % 10 == 0:

@@ -1,4 +1,4 @@
-"""Wrong: takes `steps` for epochs, each of four batches."""
+"""Wrong: takes `steps` for epochs, each of two batches."""
 
 import torch
 from torch import nn
@@ -89,7 +89,7 @@ def fit_gan(images, steps, seed, batch=64, lr=2e-3):
     optimizer_g = torch.optim.Adam(generator.parameters(), lr=lr, betas=(0.5, 0.999))
     optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=lr, betas=(0.5, 0.999))
     average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.95), use_buffers=True)
-    for step in range(4 * steps):
+    for step in range(2 * steps):
         real = images[torch.randint(len(images), (batch,))]
         discriminator_step(generator, discriminator, optimizer_d, real, torch.randn(batch, generator.noise_size))
         generator_step(generator, discriminator, optimizer_g, torch.randn(batch, generator.noise_size))
