@@ -13,8 +13,9 @@ from grader.suite import in_guest, threshold
 TEXTS, UNSEEN, SAMPLES = 1000, 300, 300
 
 # margins.md shows how far they stand from right and wrong solutions. A model that knows all about neighbours and
-# nothing else is at 0.13 nats, 36% of the closing letters and 37% of sentences.
-EXCESS, CLOSED, VALID, FRESH = 0.085, 0.75, 0.6, 0.35
+# nothing else is at 0.13 nats, 36% of the closing letters and 37% of valid texts.
+EXCESS, CLOSED, VALID, FRESH = 0.085, 0.75, 0.55, 0.35
+PLAUSIBLE = 0.02  # a closing letter has a probability of 1/6 at least
 
 
 @in_guest
@@ -105,12 +106,13 @@ def test_cross_entropy_on_unseen_sentences(predictions, language, unseen):
 
 @pytest.mark.points(4)
 def test_remembers_how_the_sentence_began(predictions, language, unseen):
-    """The closing letter, which depends on the first letter, is the likeliest of the closing letters in 75%"""
+    """In 75% the right closing letter, which depends on the first, is the likeliest of the three, and likely at all"""
     ids = torch.tensor(language.encode(language.closings))
-    right = sum(
-        int(row[len(sentence) - 1, ids].argmax()) == language.closings.index(sentence[-1])
-        for row, sentence in zip(predictions, unseen, strict=True)
-    )
+    right = 0
+    for row, sentence in zip(predictions, unseen, strict=True):
+        closing = row[len(sentence) - 1, ids].exp()
+        likeliest = int(closing.argmax())
+        right += likeliest == language.closings.index(sentence[-1]) and closing[likeliest].item() >= PLAUSIBLE
     share = right / len(unseen)
     assert threshold("share of closing letters foretold", share, at_least=CLOSED), (
         f"the first letter of a sentence tells which letter closes it; your model prefers the right one in {share:.0%} "
@@ -121,10 +123,10 @@ def test_remembers_how_the_sentence_began(predictions, language, unseen):
 
 @pytest.mark.points(4)
 def test_samples_obey_the_language(samples, language):
-    """Of 300 texts generated at temperature 1, 60% are sentences of the language, ended with EOS"""
-    valid = sum(text is not None and language.allows(text) for text in samples) / len(samples)
-    assert threshold("share of samples that are sentences", valid, at_least=VALID), (
-        f"{valid:.0%} of the generated texts obey the rules of the language, at least {VALID:.0%} are needed (a model "
+    """Of 300 texts generated at temperature 1, 55% are different sentences of the language, ended with EOS"""
+    valid = sum(map(language.allows, {text for text in samples if text})) / len(samples)
+    assert threshold("share of samples that are different sentences", valid, at_least=VALID), (
+        f"{valid:.0%} of the generated texts are different sentences of the language, at least {VALID:.0%} are needed (a model "
         "without memory: a third). Rules for neighbours are soon learnt; does the first letter still count at the "
         "end?"
     )
