@@ -126,9 +126,9 @@ def test_samples_obey_the_language(samples, language):
     """Of 300 texts generated at temperature 1, 55% are different sentences of the language, ended with EOS"""
     valid = sum(map(language.allows, {text for text in samples if text})) / len(samples)
     assert threshold("share of samples that are different sentences", valid, at_least=VALID), (
-        f"{valid:.0%} of the generated texts are different sentences of the language, at least {VALID:.0%} are needed (a model "
-        "without memory: a third). Rules for neighbours are soon learnt; does the first letter still count at the "
-        "end?"
+        f"{valid:.0%} of the generated texts are different sentences of the language, at least {VALID:.0%} are "
+        "needed (a model without memory: a third). Rules for neighbours are soon learnt; does the first letter still "
+        "count at the end?"
     )
 
 
