@@ -77,7 +77,7 @@ def test_sample_obeys_its_arguments(trained):
         assert torch.allclose(first, again, atol=1e-5), (
             f"sample({n}, seed=5) gave other images the second time: draw the noise with a generator made from seed"
         )
-        assert not torch.allclose(first, other, atol=1e-3), f"sample({n}, seed=5) and sample({n}, seed=6) are the same"
+    assert not torch.allclose(first, other, atol=1e-3), f"sample({n}, seed=5) and sample({n}, seed=6) are the same"
 
 
 @pytest.mark.points(3)
