@@ -1,4 +1,4 @@
-"""Wrong: no step zeroes gradients, so they add up over the whole training."""
+"""Wrong: the training loop zeroes the gradients, the steps do not: whoever else calls them gets old gradients added."""
 
 import torch
 from torch import nn
@@ -89,7 +89,9 @@ def fit_gan(images, steps, seed, batch=64, lr=2e-3):
     average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.95), use_buffers=True)
     for step in range(steps):
         real = images[torch.randint(len(images), (batch,))]
+        optimizer_d.zero_grad()
         discriminator_step(generator, discriminator, optimizer_d, real, torch.randn(batch, generator.noise_size))
+        optimizer_g.zero_grad()
         generator_step(generator, discriminator, optimizer_g, torch.randn(batch, generator.noise_size))
         if step % 10 == 0:
             average.update_parameters(generator)
