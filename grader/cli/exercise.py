@@ -106,18 +106,18 @@ def margins(
     """Measure how far each threshold stands from right and wrong.
 
     Grades the reference, the alternatives and the wrong solutions that are to fail a test with a threshold, each with
-    many seeds, and writes the table to margins.md. Exit codes: 0 every threshold stands between the worst correct and
-    the best wrong solution, 1 one does not, or a solution fared otherwise than the exercise says, 2 bad input, 3 a
-    fault of ours.
+    many seeds, shows the table, and writes it to margins.md if all is as it should be. Exit codes: 0 it is, 1 a
+    threshold does not stand between the worst correct and the best wrong solution, or a solution fared otherwise than
+    the exercise says, 2 bad input, 3 a fault of ours.
     """
     exercises, runner = _opened(where, sandbox)
     checks: list[Check] = []
     with runner as grades:
         for exercise in exercises:
             done, found = measure(exercise, grades, seeds, _tell)
-            if found is not None and all(check.ok for check in done):
-                done.append(_written(found))
             checks += done
+            if found is not None:
+                checks.append(_written(found, all(check.ok for check in done)))
     _say_why(checks)
     _leave(checks)
 
@@ -149,15 +149,15 @@ def _leave(checks: list[Check]) -> NoReturn:
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
 
 
-def _written(found: Margins) -> Check:
-    """Write margins.md, show it, and judge it."""
-    text = found.markdown()
+def _written(found: Margins, as_it_says: bool) -> Check:
+    """Show the table and judge it; write margins.md if all is as it should be."""
+    text, problems = found.markdown(), tuple(found.problems())
     path = found.exercise.folder / FILE
-    path.write_text(text, "utf-8")
     out().print(words(text), soft_wrap=True)
-    problems = tuple(found.problems())
-    slug = found.exercise.slug
-    return Check(slug, "margins", "thresholds between right and wrong", f"wrote {path}", not problems, problems)
+    if as_it_says and not problems:
+        path.write_text(text, "utf-8")
+    got = f"wrote {path}" if as_it_says and not problems else f"{path} was left as it is"
+    return Check(found.exercise.slug, "margins", "thresholds between right and wrong", got, not problems, problems)
 
 
 def _found(known: Catalog, where: list[str]) -> list[Exercise]:
@@ -174,10 +174,12 @@ def _found(known: Catalog, where: list[str]) -> list[Exercise]:
 
 
 def _tell(check: Check, done: int, total: int) -> None:
-    """Progress: one line on stderr for each check, as it is done."""
+    """Progress: one line on stderr for each check, as it is done, and why it falls short if it does."""
     mark, style = ("ok", "green") if check.ok else ("FAULT" if check.fault else "NOT OK", "red")
     line = words(f"[{done}/{total}] {check.exercise}: {check.what}: ")
     err().print(line.append(mark, style).append(f" ({check.got})", "dim"), soft_wrap=True)
+    for why in check.why:
+        err().print(words(f"    {why}", "dim"), soft_wrap=True)
 
 
 def _table(checks: list[Check]) -> Table:

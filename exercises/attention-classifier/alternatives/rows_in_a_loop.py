@@ -46,7 +46,7 @@ def train_classifier(tokens, labels, vocab_size, num_classes, pad_id, seed):
     torch.manual_seed(seed)
     model = TextClassifier(vocab_size, 32, num_classes, pad_id)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.001)
-    for _ in range(60):
+    for _ in range(150):
         loss = nn.functional.cross_entropy(model(tokens)[0], labels)
         model.zero_grad()
         loss.backward()
