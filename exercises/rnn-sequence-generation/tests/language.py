@@ -19,15 +19,27 @@ class Language:
         letters = self.random.sample("abcdefghijklmnopqrstuvwxyz", 11)
         self.openings, self.closings, self.inner = letters[:3], letters[3:6], letters[6:]
         self.partner = dict(zip(self.openings, self.closings, strict=True))
-        self.follows = {  # the first letter of a body follows ""
-            letter: dict(zip(self.random.sample(self.inner, 3), (0.6, 0.3, 0.1), strict=True))
-            for letter in ["", *self.inner]
-        }
+        self.follows = {"": self._three(self.random.choice(self.inner))}  # the first letter of a body follows ""
+        for before, letter in zip(self.inner, [*self.inner[1:], self.inner[0]], strict=True):
+            self.follows[before] = self._three(letter)  # a ring: each letter is within reach
         self.ids = {letter: number for number, letter in enumerate(sorted(letters), start=3)}
+
+    def _three(self, letter):
+        """The probabilities of three letters, this one among the likelier two."""
+        others = self.random.sample([other for other in self.inner if other != letter], 2)
+        first, second = self.random.sample([letter, others[0]], 2)
+        return {first: 0.6, second: 0.3, others[1]: 0.1}
 
     def sentences(self, count):
         """New sentences of the language."""
         return [self._sentence() for _ in range(count)]
+
+    def corpus(self, count):
+        """New sentences in which every letter occurs, so that a vocabulary of them is the whole one."""
+        while True:
+            texts = self.sentences(count)
+            if set("".join(texts)) == set(self.ids):
+                return texts
 
     def _sentence(self):
         opening, body = self.random.choice(self.openings), ""

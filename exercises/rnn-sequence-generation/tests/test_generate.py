@@ -63,8 +63,10 @@ def test_each_token_is_fed_once(seed):
 @pytest.mark.points(4)
 def test_rows_stop_at_their_end_token(seed):
     """A row ends with its EOS, PAD follows, and generation stops when all rows have ended"""
-    scripted, prompts = Scripted(seed, ends=0.2), prompts_of(seed, rows=12)
-    expected = [scripted.greedy(prompt, 40) for prompt in prompts.tolist()]
+    scripted = Scripted(seed, ends=0.2)
+    ending = {tuple(prompt): scripted.greedy(prompt, 40) for prompt in prompts_of(seed, rows=100).tolist()}
+    ending = {prompt: tokens for prompt, tokens in ending.items() if EOS in tokens}  # a few run in circles
+    prompts, expected = torch.tensor(list(ending)[:12]), list(ending.values())[:12]
     longest = max(map(len, expected))
     tokens, _ = generate(scripted, prompts, 40, 0.0)
     assert tokens.shape[1] == longest, (

@@ -59,7 +59,7 @@ def language(seed):
 
 @pytest.fixture(scope="module")
 def texts(language):
-    return language.sentences(TEXTS)
+    return language.corpus(TEXTS)
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_samples_are_new_and_different(samples, texts):
 @pytest.mark.points(1)
 def test_knowledge_lies_in_the_parameters(language, seed):
     """With all parameters at zero the trained model says the same after every token"""
-    _, model = fit(language.sentences(60), seed)
+    _, model = fit(language.corpus(60), seed)
     rows = padded(language, language.sentences(20))
     assert log_probabilities(model, rows).std(dim=(0, 1)).max() > 0.1, (
         "the trained model says the same after every token"
@@ -162,7 +162,7 @@ def test_knowledge_lies_in_the_parameters(language, seed):
 @pytest.mark.points(2)
 def test_same_seed_same_model(language, seed):
     """Two fits with the same texts and seed give models with the same logits"""
-    texts, rows = language.sentences(60), padded(language, language.sentences(20))
+    texts, rows = language.corpus(60), padded(language, language.sentences(20))
     first, second = (log_probabilities(fit(texts, seed)[1], rows) for _ in range(2))
     apart = (first - second).abs().max().item()
     assert apart < 1e-3, (

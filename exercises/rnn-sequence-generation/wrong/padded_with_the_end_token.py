@@ -1,4 +1,4 @@
-"""EOS stands at the end of the row, after the padding."""
+"""Targets are filled up with EOS, which the loss then counts."""
 
 import math
 
@@ -38,11 +38,10 @@ def make_batch(sequences):
     """Inputs and targets (B, T) for lists of ids: BOS before the inputs, EOS after the targets, PAD behind."""
     steps = 1 + max(len(sequence) for sequence in sequences)
     inputs = torch.full((len(sequences), steps), PAD)
-    targets = torch.full((len(sequences), steps), PAD)
+    targets = torch.full((len(sequences), steps), EOS)
     for row, sequence in enumerate(sequences):
         inputs[row, : len(sequence) + 1] = torch.tensor([BOS, *sequence])
-        targets[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.int64)
-        targets[row, -1] = EOS
+        targets[row, : len(sequence) + 1] = torch.tensor([*sequence, EOS])
     return inputs, targets
 
 
