@@ -75,7 +75,7 @@ def fit(texts, labels, seed):
         pytest.fail(f"fit_classifier raised {type(error).__name__}: {str(error)[:300]}")
 
 
-def predict(classifier, texts):
+def answers(classifier, texts):
     """The predicted classes (N,), checked for shape and dtype."""
     found = classifier.predict(texts)
     assert tuple(found.shape) == (len(texts),), f"predict must return a tensor (N,) = {(len(texts),)}"
@@ -85,7 +85,7 @@ def predict(classifier, texts):
 
 def accuracy(classifier, texts, labels):
     """The share of the texts whose predicted class is the label."""
-    return (predict(classifier, texts) == labels).double().mean().item()
+    return (answers(classifier, texts) == labels).double().mean().item()
 
 
 @pytest.fixture(scope="module")
@@ -159,10 +159,10 @@ def test_answers_come_through_attention(fitted):
 def test_texts_are_judged_one_by_one(fitted):
     """A text alone gets the class that it gets among longer ones, in upper case too; odd texts get some class"""
     texts = fitted.usual[0][:12]
-    together = predict(fitted.classifier, texts + fitted.longer[0][:5] + ["", "xyzzy unheard of"])
+    together = answers(fitted.classifier, texts + fitted.longer[0][:5] + ["", "xyzzy unheard of"])
     assert set(together.tolist()) <= {0, 1}, "empty texts and unknown words must get one of the classes, too"
     for i, text in enumerate(texts):
-        alone = predict(fitted.classifier, [text.upper()])
+        alone = answers(fitted.classifier, [text.upper()])
         assert alone[0] == together[i], "who shares the batch, or the case of the letters, changed a text's class"
 
 
