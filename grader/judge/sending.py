@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import inspect
 import textwrap
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from grader.judge import current
+
+_GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 
 
 class Sent:
@@ -64,9 +67,14 @@ def _same(earlier: dict[str, Any], now: dict[str, Any]) -> bool:
 
 
 def _used(code: types.CodeType) -> set[str]:
-    """The names that the code looks up outside itself, its inner functions and comprehensions included."""
+    """The names that the code looks up outside itself, its inner functions and comprehensions included.
+
+    Not those of attributes: `model.answer` must not send a global of the suite's that is called `answer`.
+    """
     inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
-    return {*code.co_names, *code.co_freevars}.union(*map(_used, inner))
+    steps = (step.argval for step in dis.get_instructions(code) if step.opname in _GLOBAL)
+    looked_up = (name for name in steps if not name.startswith("__"))  # a class looks for its module's name
+    return {*looked_up, *code.co_freevars}.union(*map(_used, inner))
 
 
 def source(function: Callable[..., Any]) -> str:

@@ -64,7 +64,7 @@ def test_the_points_of_12_to_30_tests_add_up_to_100_and_the_starter_earns_few(fo
     result = graded_starter(folder, runner)
     assert 12 <= len(result.tests) <= 30
     assert result.max_score == 100
-    assert result.verdict is Verdict.PARTIAL
+    assert result.verdict in (Verdict.PARTIAL, Verdict.FAILED), "a starter can be loaded"
     assert result.score < 20
 
 

@@ -62,11 +62,23 @@ def returns_object(): return Counter()
 def calls_back(f): return f(2)
 @in_guest
 def lies(): return solution.Equal()
+total, answer = unmarked, "expected value"
+@in_guest
+def attributes():
+    counter = solution.Counter()
+    counter.answer = 3
+    return counter.total + counter.answer
+@in_guest
+def own_names():
+    import sys
+    class Inner: pass
+    return [name for name in ("total", "answer") if name in sys._getframe().f_globals]
 
 def test_names_of_the_suite(): assert scaled(2) == 6 and both(1) == 5
 def test_modules(): assert uses_modules(10) == 3 + math.pi
 def test_the_solution(): assert uses_solution(4) == (4, True, 10)
 def test_inner_functions(): assert inner(3) == [0, 3, 12, 9]
+def test_attributes_are_no_names_of_the_suite(): assert attributes() == 3 and own_names() == []
 def test_defaults(): assert with_defaults(1) == 8 and with_defaults(1, 2, 3, key=0, z=4) == 10
 def test_recursion(): assert recursive(4) == 24
 def test_subclasses(): assert derives() == 10
