@@ -1,4 +1,4 @@
-"""Temperature 0 is replaced by a tenth, so that the largest logit is only the likeliest."""
+"""Temperature 0 is taken for 1, so that tokens are drawn where the likeliest should be taken."""
 
 import math
 
@@ -90,7 +90,7 @@ def sample_next(logits, temperature=1.0, top_k=None, generator=None):
     if temperature < 0 or (top_k is not None and top_k < 1):
         raise ValueError("temperature must be at least 0, and top_k at least 1")
     if temperature == 0:
-        temperature = 0.1
+        temperature = 1.0
     values, tokens = logits.topk(min(top_k or logits.shape[1], logits.shape[1]), dim=1)
     probabilities = torch.softmax((values - values[:, :1]) / temperature, dim=1)
     drawn = torch.multinomial(probabilities, 1, generator=generator)
