@@ -74,6 +74,6 @@ def test_code_and_image_tell_inputs_apart(seed):
     """Different images have different codes, and different codes different images"""
     model = untrained(8, 9, 3)
     code = model.encode(images(seed, 6, 8, 9))
-    assert (code.std(0) > 0).all(), "a number of the code is the same for all images"
+    assert code.std(0).max() > 0, "encode gives the same code for all images"
     restored = model.decode(torch.randn(6, 3)).flatten(1)
-    assert (restored.std(0).max() > 0).item(), "decode gives the same image for all codes"
+    assert restored.std(0).max() > 0, "decode gives the same image for all codes"

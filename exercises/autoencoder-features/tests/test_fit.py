@@ -117,7 +117,7 @@ def learnt(seed):
     )
 
 
-@pytest.mark.points(8)
+@pytest.mark.points(9)
 def test_restores_unseen_images(learnt):
     """On unseen images the squared error is at most 80% of that of as many principal components"""
     assert threshold("squared error on unseen images, as a share of PCA's", learnt.error, at_most=0.8), (
@@ -137,7 +137,7 @@ def test_decoder_reaches_images_it_was_never_shown(learnt):
     )
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(6)
 def test_codes_tell_the_classes_apart(learnt):
     """A linear probe with ten labels per class is at least 88% as accurate on the codes as on principal components"""
     assert threshold("accuracy on the codes, as a share of that on PCA's", learnt.accuracy, at_least=0.88), (
@@ -146,28 +146,17 @@ def test_codes_tell_the_classes_apart(learnt):
     )
 
 
-@pytest.mark.points(5)
-def test_codes_beat_principal_components(learnt):
-    """The probe is at least 1.06 times as accurate on the codes as on principal components"""
-    assert threshold(
-        "accuracy on the codes, as a share of that on PCA's, to beat it", learnt.accuracy, at_least=1.06
-    ), (
-        f"the probe is {learnt.accuracy:.2f} times as accurate on your codes as on {CODE} principal components, 1.06 "
-        "is needed: encoder and decoder both need a hidden layer, and some time"
-    )
-
-
-@pytest.mark.points(5)
+@pytest.mark.points(7)
 def test_fills_in_masked_pixels(seed):
-    """Trained with p = 0.4, the error on unseen images with masked pixels is at most 73% of that of PCA"""
+    """Trained with p = 0.4, the error on unseen images with masked pixels is at most 71% of that of PCA"""
     g = torch.Generator().manual_seed(seed + 2)
     x, _, unseen, _ = digits(seed + 10)
     unit = uniform(g, 20, 250).item()
     masked = unseen * (torch.rand(unseen.shape, generator=g) >= MASKED)
     restored = checked(fit(unit * x, seed, MASKED)(unit * masked), len(unseen)) / unit
     error = mean_error(restored, unseen) / mean_error(PCA(x, CODE).restore(masked), unseen)
-    assert threshold("squared error after masking, as a share of PCA's", error, at_most=0.73), (
-        f"your error is {error:.0%} of that of {CODE} principal components, at most 73% is needed. In training the "
+    assert threshold("squared error after masking, as a share of PCA's", error, at_most=0.71), (
+        f"your error is {error:.0%} of that of {CODE} principal components, at most 71% is needed. In training the "
         "input is corrupted anew in each step, and the output is compared with the clean image"
     )
 
