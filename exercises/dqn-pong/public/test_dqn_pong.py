@@ -1,11 +1,4 @@
-"""A few checks to start with: `python -m pytest public` beside your solution.py. Fewer than the ones that count.
-
-frames.npz.base64, an .npz file written as text, has four frames of Pong in a row, (4, 210, 160, 3) uint8.
-"""
-
-import base64
-import io
-from pathlib import Path
+"""A few checks to start with: `python -m pytest public` beside your solution.py. Fewer than the ones that count."""
 
 import numpy as np
 import solution
@@ -22,8 +15,17 @@ except ImportError:
         return environment
 
 
-PACKED = (Path(__file__).parent / "frames.npz.base64").read_text()
-FRAMES = np.load(io.BytesIO(base64.b64decode(PACKED)))["frames"]
+def drawn(top, left):
+    """A frame in Pong's layout and colours, drawn here: two walls, two paddles, and the ball at that place."""
+    frame = np.full((210, 160, 3), (144, 72, 17), dtype=np.uint8)
+    frame[24:34] = frame[194:] = 236
+    frame[90:106, 16:20] = (213, 130, 74)
+    frame[120:136, 140:144] = (92, 186, 92)
+    frame[top : top + 4, left : left + 2] = 236
+    return frame
+
+
+FRAMES = np.stack([drawn(80 + 4 * number, 70 + 2 * number) for number in range(4)])
 
 
 class Counting:

@@ -9,6 +9,10 @@ from worlds import Islands, Rally
 from grader.suite import lend, threshold
 
 EPISODES = 60
+SHORT = 200
+
+# Steps that a world still takes when the time is up. test_keeps_to_the_rules_of_the_environment has its own opinion.
+GRACE = 50
 
 
 def trained(world, steps, gamma, seed):
@@ -47,52 +51,57 @@ def share_caught(network, worlds):
 
 @pytest.mark.points(7)
 def test_learns_to_catch(seed):
-    """After 5000 steps in the small Pong the network catches at least 80% of the balls"""
-    network = trained(Rally(seed + 1, seed, budget=5000), 5000, 0.95, seed)
+    """After 2500 steps in the small Pong the network catches at least 85% of the balls"""
+    network = trained(Rally(seed + 1, seed, budget=2500 + GRACE), 2500, 0.95, seed)
     share = share_caught(network, [Rally(seed * 1000 + n, seed) for n in range(EPISODES)])
-    assert threshold("share of balls caught", share, at_least=0.8), (
-        f"{share:.0%} of the balls are caught, at least 80% are needed (at random about 22%, with a view of one frame "
-        "about 55%, at best all). Are there enough steps of training, enough exploration at first, does epsilon fall, "
+    assert threshold("share of balls caught", share, at_least=0.85), (
+        f"{share:.0%} of the balls are caught, at least 85% are needed (at random about 35%, with a view of one frame "
+        "about 65%, at best all). Are there enough steps of training, enough exploration at first, does epsilon fall, "
         "is the target network updated often enough for so short a run?"
     )
 
 
 @pytest.mark.points(7)
 def test_finds_the_optimal_values(seed):
-    """After 2500 steps in a small world the values are the optimal ones, up to 20%"""
-    world = Islands(seed + 1, seed, budget=2500)
-    network = trained(world, 2500, 0.7, seed)
+    """After 1500 steps in a small world the values are the optimal ones, up to 15%"""
+    world = Islands(seed + 1, seed, budget=1500 + GRACE)
+    network = trained(world, 1500, 0.7, seed)
     stacks, now = world.stacks()
     optimal = world.optimal(0.7)[now]
     error = np.sqrt(np.square(values(network, stacks, 3) - optimal).mean() / np.square(optimal).mean())
-    assert threshold("error of the values", error, at_most=0.2), (
-        f"the values are off by {error:.0%}, at most 20% is allowed. Episodes are truncated after three steps here: "
+    assert threshold("error of the values", float(error), at_most=0.15), (
+        f"the values are off by {error:.0%}, at most 15% is allowed. Episodes are truncated after three steps here: "
         "that must not end the future, and a terminated step must. And every action has to be tried often enough"
     )
 
 
-@pytest.mark.points(2)
-def test_keeps_to_the_rules_of_the_environment(seed):
-    """train takes exactly `steps` steps and resets at the start and after each end, never within an episode"""
-    world = Rally(seed, seed)
-    trained(world, 300, 0.95, seed)
-    assert len(world.taken) == 300, f"train took {len(world.taken)} steps, expected exactly 300"
-    assert not world.early_resets, f"env.reset() was called {world.early_resets} times before an episode was over"
-    assert set(world.taken) == {0, 1, 2}, f"in 300 steps only the actions {sorted(set(world.taken))} were tried"
-
-
-@pytest.mark.points(2)
-def test_same_seed_same_network(seed):
-    """The same seed in the same environment takes the same actions to the same network, another seed takes others"""
+@pytest.fixture(scope="module")
+def short_runs(seed):
+    """Three short runs in the same world, two with the same seed: the world after it, and values of some stacks."""
+    probe = np.random.default_rng(seed).integers(0, 256, (6, 2, Rally.SIZE, Rally.SIZE), dtype=np.uint8)
     runs = []
     for number in (seed, seed, seed + 1):
         world = Rally(seed, seed)
-        network = trained(world, 300, 0.95, number)
-        probe = np.random.default_rng(seed).integers(0, 256, (6, 2, 8, 8), dtype=np.uint8)
-        runs.append((world.taken, values(network, list(probe), 3)))
-    (first, network), (again, same_network), (other, _) = runs
-    assert first == again, (
+        network = trained(world, SHORT, 0.95, number)
+        runs.append((world, values(network, list(probe), 3)))
+    return runs
+
+
+@pytest.mark.points(2)
+def test_keeps_to_the_rules_of_the_environment(short_runs):
+    """train takes exactly `steps` steps and resets at the start and after each end, never within an episode"""
+    for world, _ in short_runs:
+        assert len(world.taken) == SHORT, f"train took {len(world.taken)} steps, expected exactly {SHORT}"
+        assert not world.early_resets, f"env.reset() was called {world.early_resets} times before an episode was over"
+        assert set(world.taken) == {0, 1, 2}, f"in {SHORT} steps only the actions {sorted(set(world.taken))} were tried"
+
+
+@pytest.mark.points(2)
+def test_same_seed_same_network(short_runs):
+    """The same seed in the same environment takes the same actions to the same network, another seed takes others"""
+    (first, network), (again, same_network), (other, _) = short_runs
+    assert first.taken == again.taken, (
         "the same seed took other actions: seed everything random, and the networks before they are made"
     )
     assert np.allclose(network, same_network, atol=1e-5), "the same seed gave another network"
-    assert first != other, "another seed took the same actions"
+    assert first.taken != other.taken, "another seed took the same actions"

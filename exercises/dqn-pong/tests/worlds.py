@@ -67,14 +67,14 @@ class Film(World):
 
 
 class Rally(World):
-    """A ball flies over a field (8, 8) towards a paddle, two rows up or down a column, and bounces off the edges.
+    """A ball flies over a field (6, 6) towards a paddle, two rows up or down a column, and bounces off the edges.
 
     The paddle covers two rows and moves by at most one a step. A ball that is caught is worth 1, and the next one is
     served; a miss is worth -1 and terminates. `body` decides where the paddle is, what each of the three actions
     does, and how bright things are. `caught` of `balls` that arrived.
     """
 
-    SIZE, PADDLE = 8, 2
+    SIZE, PADDLE = 6, 2
 
     def __init__(self, seed, body, budget=10**9):
         super().__init__(seed, 3, 40, budget)

@@ -1,4 +1,4 @@
-"""Mistake: `train` plays and never trains, the network is as it was made."""
+"""Mistake: the stack is shifted from the wrong end, so that the older frames are overwritten by the newer ones."""
 
 import copy
 
@@ -48,7 +48,9 @@ class StackFrames:
 
     def step(self, action):
         frame, *rest = self.env.step(action)
-        self.frames = [*self.frames[1:], frame]
+        for place in reversed(range(self.size - 1)):
+            self.frames[place] = self.frames[place + 1]
+        self.frames[-1] = frame
         return np.stack(self.frames), *rest
 
 
@@ -206,7 +208,7 @@ def train(env, actions, steps, gamma, seed):
         if (terminated or truncated) and step + 1 < steps:
             state, _ = env.reset()
         if step >= 100 and step % 2 == 0:
-            buffer.sample(64, rng)
+            train_step(online, target, optimizer, buffer.sample(64, rng), gamma)
         if step % 100 == 0:
             update_target(online, target, 1.0)
     return online
