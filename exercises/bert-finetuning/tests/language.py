@@ -15,8 +15,6 @@ KINDS = {
     "pharaoh",
 }
 VERBS = ["followed", "pushed", "passed", "found", "watched", "blocked", "surprised", "helped", "stopped", "ignored"]
-PLACES = ["near the lake", "in the morning", "behind the school", "after the storm", "on the bridge", "at the market"]
-PLACES += ["in the old town", "before noon"]
 
 
 class Language:
@@ -36,10 +34,10 @@ class Language:
             label = number % len(words)
             other = self.random.choice([kind for kind in range(len(words)) if kind != label])
             actor, patient = self.random.choice(words[label]), self.random.choice(words[other])
-            verb, place = self.random.choice(VERBS), self.random.choice(PLACES)
+            verb = self.random.choice(VERBS)
             turned = self.random.random() < 0.5
             said = f"the {patient} was {verb} by the {actor}" if turned else f"the {actor} {verb} the {patient}"
-            texts.append(f"{place}, {said}." if self.random.random() < 0.5 else f"{said} {place}.")
+            texts.append(f"{said}.")
             labels.append(label)
             passive.append(turned)
         order = list(range(count))

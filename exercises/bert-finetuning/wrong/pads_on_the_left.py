@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
-EPOCHS, BATCH, PEAK, HEAD_PEAK = 4, 16, 3e-4, 1e-3
+EPOCHS, BATCH, PEAK, HEAD_PEAK = 4, 16, 2e-4, 1e-3
+LONGEST = 32
 
 
 def encode(folder, texts, max_length):
@@ -64,7 +65,6 @@ class Classifier(nn.Module):
         super().__init__()
         self.folder, self.encoder = folder, load_encoder(folder)
         self.encoder.bert.embeddings.requires_grad_(False)
-        self.encoder.bert.encoder.layer[:2].requires_grad_(False)
         self.head = nn.Linear(self.encoder.bert.config.hidden_size, n_classes)
 
     def forward(self, input_ids, attention_mask):
@@ -72,7 +72,7 @@ class Classifier(nn.Module):
 
     @torch.no_grad()
     def logits(self, texts):
-        parts = [self(*encode(self.folder, texts[i : i + 32], 128)) for i in range(0, len(texts), 32)]
+        parts = [self(*encode(self.folder, texts[i : i + 32], LONGEST)) for i in range(0, len(texts), 32)]
         return torch.cat(parts)
 
 
@@ -80,17 +80,17 @@ def fine_tune(folder, texts, labels, n_classes, seed):
     """A classifier that has learnt from the texts."""
     torch.manual_seed(seed)
     model = Classifier(folder, n_classes)
-    input_ids, mask = encode(folder, texts, 128)
-    groups = parameter_groups(model.encoder, 0.01) + parameter_groups(model.head, 0.01)
-    peaks = [PEAK, PEAK, HEAD_PEAK, HEAD_PEAK]
+    input_ids, mask = encode(folder, texts, LONGEST)
+    groups = [group | {"peak": PEAK} for group in parameter_groups(model.encoder, 0.01)]
+    groups += [group | {"peak": HEAD_PEAK} for group in parameter_groups(model.head, 0.01)]
     optimizer = torch.optim.AdamW(groups, lr=PEAK)
     total, step = EPOCHS * -(-len(texts) // BATCH), 0
     model.train()
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(texts)).split(BATCH):
             step += 1
-            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-                group["lr"] = learning_rate(step, total + 1, total // 10, peak)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, total + 1, total // 10, group["peak"])
             loss = nn.functional.cross_entropy(model(input_ids[rows], mask[rows]), labels[rows])
             optimizer.zero_grad()
             loss.backward()
