@@ -86,7 +86,7 @@ def train_classifier(images, labels, num_classes, seed):
     model = CNN(images.shape[1], images.shape[-2:], num_classes)
     model.fit_normalization(images)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
-    for epoch in range(12):
+    for epoch in range(8):
         train_epoch(model, optimizer, images, labels, 32, 1000 * seed + epoch)
     model.eval()
     return model

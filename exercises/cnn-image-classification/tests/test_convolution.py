@@ -102,7 +102,7 @@ def test_matches_torch(seed):
 
 
 @pytest.mark.points(3)
-def test_images_do_not_mix(seed):
+def test_convolution_keeps_images_apart(seed):
     """An image alone gives the same output as in a batch"""
     layer, *_ = convolution(seed, 2, 3, 3, 1, 1)
     x = pictures(seed, 2)

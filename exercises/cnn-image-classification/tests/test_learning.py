@@ -19,8 +19,8 @@ def below(g, bound, shape=()):
     return torch.randint(bound, shape, generator=g)
 
 
-def digits(g, n_train, size=12):
-    """Digits (N, 1, 12, 12) uint8 somewhere in the picture, with classes renamed: a training and a test set."""
+def digits(g, n_train, size=16):
+    """Digits (N, 1, 16, 16) uint8 somewhere in the picture, with classes renamed: a training and a test set."""
     with np.load(Path(__file__).parent / "digits.npz") as data:
         small, labels = torch.from_numpy(data["images"]), torch.from_numpy(data["labels"]).long()
     turn, mirror = int(below(g, 4)), int(below(g, 2))
@@ -35,16 +35,20 @@ def digits(g, n_train, size=12):
 
 
 class Marks:
-    """Six marks of 2 x 4 x 4, made up by the seed; a picture has one of them somewhere, in noise."""
+    """Six marks of 2 x 4 x 4, made up by the seed; a picture has one of them somewhere, in noise.
+
+    There are three patterns in the first channel and two in the second, orthogonal to each other and of mean square 1:
+    one channel alone does not tell the class.
+    """
 
     unit, offset = torch.tensor([500.0, 0.002]).view(-1, 1, 1), torch.tensor([3000.0, -1.0]).view(-1, 1, 1)
 
     def __init__(self, seed):
         self.random = torch.Generator().manual_seed(seed)
-        self.marks = torch.randn(6, 2, 4, 4, generator=self.random)
-        self.marks /= self.marks.square().mean((1, 2, 3), keepdim=True).sqrt()
+        patterns = 4 * torch.linalg.qr(torch.randn(16, 5, generator=self.random)).Q.T.reshape(5, 4, 4)
+        self.marks = torch.stack([torch.stack([patterns[k // 2], patterns[3 + k % 2]]) for k in range(6)])
 
-    def draw(self, count, height=10, width=14):
+    def draw(self, count, height=12, width=16):
         """Images (N, 2, H, W) float32, whose channels have units of their own, and labels (N,)."""
         labels = below(self.random, 6, (count,))
         images = 0.4 * torch.randn(count, 2, height, width, generator=self.random)
@@ -63,34 +67,35 @@ def train(images, labels, classes, seed):
 
 
 def predict(model, images):
-    """Logits, in the mode in which the model came."""
+    """Logits, in the mode in which the model is."""
     return torch.cat([model(part).detach() for part in images.split(256)])
 
 
 def share(model, images, labels):
-    """The share of images whose largest logit is the label's."""
+    """The share of images whose largest logit is the label's, in evaluation mode (how the model came is another test)."""
+    model.eval()
     return (predict(model, images).argmax(1) == labels).float().mean().item()
 
 
 @pytest.mark.points(8)
 def test_reads_digits_anywhere(seed):
-    """At least 84% of unseen digits, which stand anywhere in the picture, are classified correctly"""
-    (images, labels), unseen = digits(torch.Generator().manual_seed(seed), 1300)
+    """At least 75% of unseen digits, which stand anywhere in the picture, are classified correctly"""
+    (images, labels), unseen = digits(torch.Generator().manual_seed(seed), 1200)
     accuracy = share(train(images, labels, 10, seed), *unseen)
-    assert threshold("accuracy on unseen digits", accuracy, at_least=0.84), (
-        f"{accuracy:.1%} of unseen digits are right, 84% are needed. Is every batch used, with its own labels and "
+    assert threshold("accuracy on unseen digits", accuracy, at_least=0.75), (
+        f"{accuracy:.1%} of unseen digits are right, 75% are needed. Is every batch used, with its own labels and "
         "gradient? Are there activations between the convolutions?"
     )
 
 
 @pytest.mark.points(5)
 def test_finds_marks_in_noise(seed):
-    """At least 70% of unseen pictures with one of six marks, in channels of unlike units, are classified correctly"""
+    """At least 75% of unseen pictures with one of six marks, in channels of unlike units, are classified correctly"""
     marks = Marks(seed)
     model = train(*marks.draw(800), 6, seed)
     accuracy = share(model, *marks.draw(500))
-    assert threshold("accuracy on unseen marks", accuracy, at_least=0.70), (
-        f"{accuracy:.1%} of unseen pictures are right, 70% are needed. Is each channel normalised by itself, with the "
+    assert threshold("accuracy on unseen marks", accuracy, at_least=0.75), (
+        f"{accuracy:.1%} of unseen pictures are right, 75% are needed. Is each channel normalised by itself, with the "
         "statistics of the training images?"
     )
 

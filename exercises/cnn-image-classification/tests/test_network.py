@@ -87,7 +87,7 @@ def test_every_parameter_is_trained(seed):
 @pytest.mark.points(2)
 def test_logits_are_raw_scores(seed):
     """The logits are scores before softmax and of both signs, as cross_entropy takes them"""
-    logits = classify(*normalized(seed))
+    logits = classify(*normalized(seed, classes=40))  # with so many some are negative, whatever the weights
     assert not torch.allclose(logits.sum(1), torch.ones(6), atol=1e-4), (
         "forward returns probabilities; cross_entropy applies log-softmax itself, and two of them squash the gradients"
     )
@@ -107,7 +107,7 @@ def test_is_not_linear(seed):
 
 
 @pytest.mark.points(3)
-def test_images_do_not_mix(seed):
+def test_network_keeps_images_apart(seed):
     """In evaluation mode an image alone gets the same logits as in a batch"""
     model, images = normalized(seed)
     together = classify(model, images)

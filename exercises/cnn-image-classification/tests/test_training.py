@@ -109,9 +109,32 @@ def compare_epochs(seed, count, batch_size, epochs):
     return far / moved, loss, total / count
 
 
+@in_guest
+def modes_in_training(images, labels):
+    """Whether a small model that comes in evaluation mode is in training mode each time train_epoch calls it."""
+    import torch
+
+    class Watching(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+            self.noticed = []
+
+        def forward(self, x):
+            self.noticed.append(self.training)
+            return self.scale * x[:, 0, 0, :4]
+
+    model = Watching().eval()
+    solution.train_epoch(model, torch.optim.SGD(model.parameters(), lr=0.01), images, labels, 5, 0)
+    return model.noticed
+
+
 @pytest.mark.points(4)
 def test_one_step_is_a_step_down_the_cross_entropy(seed):
-    """With all samples in one batch an epoch is exactly one step of the optimizer on the mean cross-entropy"""
+    """With all samples in one batch an epoch is one step on the mean cross-entropy, in training mode"""
+    modes = modes_in_training(*samples(seed, 12))
+    assert modes, "train_epoch did not call the model"
+    assert all(modes), "the model came in evaluation mode and was trained in it: train_epoch calls model.train()"
     far, *_ = compare_epochs(seed, 12, 12, 1)
     assert far < 0.01, (
         f"after one step the parameters are off by {far:.0%} of the step: cross_entropy takes the logits as they are, "
@@ -132,7 +155,7 @@ def test_steps_do_not_add_up_old_gradients(seed):
 @pytest.mark.points(2)
 def test_loss_is_the_mean_over_the_samples(seed):
     """train_epoch returns the mean loss over the samples, not over batches of unequal size"""
-    _, loss, expected = compare_epochs(seed + 2, 9, 8, 1)
+    _, loss, expected = compare_epochs(seed + 2, 11, 8, 1)
     assert type(loss) is float, "train_epoch returns a Python number"
     assert loss == pytest.approx(expected, rel=1e-3), "weight each batch's mean loss by its size; divide by all samples"
 
