@@ -89,7 +89,7 @@ def fit_classifier(texts, labels, seed):
     torch.manual_seed(seed)
     fitted = Fitted(build_vocab(texts), len(set(labels.tolist())))
     tokens, mask = encode(texts, fitted.vocab)
-    optimizer = torch.optim.AdamW(fitted.model.parameters(), lr=0.005, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(fitted.model.parameters(), lr=0.003, weight_decay=0.01)
     for _ in range(15):
         for rows in torch.randperm(len(texts)).split(64):
             loss = nn.functional.cross_entropy(fitted.model(tokens[rows], mask[rows]), labels[rows])

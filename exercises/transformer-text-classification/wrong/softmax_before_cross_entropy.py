@@ -129,16 +129,19 @@ def fit_classifier(texts, labels, seed):
     vocab = build_vocab(texts)
     tokens, mask = encode(texts, vocab)
     model = TextClassifier(
-        len(vocab) + 2, int(labels.max()) + 1, d_model=32, n_heads=4, d_ff=64, n_layers=2, dropout=0.0
+        len(vocab) + 2, int(labels.max()) + 1, d_model=64, n_heads=4, d_ff=128, n_layers=2, dropout=0.0
     )
-    epochs, batch_size = 7, 64
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    lengths = mask.sum(1)
+    epochs, batch_size = 6, 32
+    optimizer = torch.optim.Adam(model.parameters())
     steps = epochs * math.ceil(len(texts) / batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.01, total_steps=steps, pct_start=0.2)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.003, total_steps=steps, pct_start=0.2)
     model.train()
     for _ in range(epochs):
-        for batch in torch.randperm(len(texts)).split(batch_size):
-            longest = int(mask[batch].sum(1).max())
+        # Texts of one length stand side by side, in random order: a batch has little padding.
+        batches = (lengths + torch.rand(len(texts))).argsort().split(batch_size)
+        for i in torch.randperm(len(batches)).tolist():
+            batch, longest = batches[i], int(lengths[batches[i]].max())
             logits = model(tokens[batch, :longest], mask[batch, :longest])
             loss = nn.functional.cross_entropy(logits, labels[batch])
             optimizer.zero_grad()
