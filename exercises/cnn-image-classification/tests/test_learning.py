@@ -72,7 +72,7 @@ def predict(model, images):
 
 
 def share(model, images, labels):
-    """The share of images whose largest logit is the label's, in evaluation mode (how the model came is another test)."""
+    """The share of images whose largest logit is the label's, in evaluation mode."""
     model.eval()
     return (predict(model, images).argmax(1) == labels).float().mean().item()
 
