@@ -100,7 +100,7 @@ class Shapes:
         self.g = rng(seed)
         self.names = torch.randperm(2, generator=self.g)
         self.look = torch.randn(6, generator=self.g)
-        self.look *= 1.5 / self.look.norm()
+        self.look *= 2 / self.look.norm()
 
     def graph(self, label, smallest, largest):
         """One graph (x (n, 6), edge_index (2, n), edge_weight (n,)), its nodes in any order."""
