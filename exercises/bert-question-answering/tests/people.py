@@ -4,8 +4,8 @@ import random
 
 NAMES = (
     "Alan Beatrice Carlos Diana Edward Fiona Gregory Hannah Ivan Julia Kevin Laura Martin Nora Oscar Paula Quentin "
-    "Rosa Simon Teresa Ursula Victor Wendy Xavier Yvonne Albert Bridget Cecil Doris Eric Frances George Helen Irene Jacob "
-    "Karen Leonard Monica Nathan Olga Peter Ruth Stefan Tina Vera Walter Agnes Boris Clara Dominic"
+    "Rosa Simon Teresa Ursula Victor Wendy Xavier Yvonne Albert Bridget Cecil Doris Eric Frances George Helen Irene "
+    "Jacob Karen Leonard Monica Nathan Olga Peter Ruth Stefan Tina Vera Walter Agnes Boris Clara Dominic"
 )
 PLACES = (
     "Paris Rome Berlin Madrid Vienna Oslo Dublin Lisbon Prague Athens Warsaw Budapest Moscow Tokyo Cairo Delhi London "

@@ -11,7 +11,7 @@ from test_spans import brute
 from grader.suite import threshold
 
 # margins.md says how far these stand from right and wrong.
-EXACT, WORDS, PAIRS, NONE, LONG = 0.7, 0.75, 0.6, 0.75, 0.6
+EXACT, WORDS, PAIRS, NONE, LONG = 0.8, 0.85, 0.6, 0.75, 0.6
 
 
 def fitted(examples, seed):
@@ -56,7 +56,7 @@ def words(text):
 
 @pytest.mark.points(6)
 def test_exact_answers(judged):
-    """At least 70% of the answers to new questions match exactly, 'no answer' included"""
+    """At least 80% of the answers to new questions match exactly, 'no answer' included"""
     _, _, results = judged
     reached = sum(words(found) == words(answer) for _, _, answer, found in results) / len(results)
     assert threshold("exact match", reached, at_least=EXACT), (
@@ -67,7 +67,7 @@ def test_exact_answers(judged):
 
 @pytest.mark.points(3)
 def test_f1_of_answers(judged):
-    """The mean F1 of the answers to new questions is at least 75%"""
+    """The mean F1 of the answers to new questions is at least 85%"""
     _, _, results = judged
     reached = sum(words_f1(words(found), words(answer)) for _, _, answer, found in results) / len(results)
     assert threshold("F1", reached, at_least=WORDS), f"the mean F1 is {reached:.0%}, {WORDS:.0%} are needed"
@@ -121,9 +121,9 @@ def test_reads_long_contexts(judged):
 def test_answers_come_from_the_logits(judged):
     """For a context in one window, the answer is the best span of the logits, letter by letter"""
     world, model, _ = judged
-    for _ in range(8):
+    for number in range(9):
         context, asked = world.facts(world.new)
-        question, _ = world.random.choice(asked)
+        question, _ = asked[number % 3]
         features = solution.make_features(model_folder(), question, context, None, 64, 8)
         score, span, null = brute(*logits(model, features), features["offsets"], 8)
         expected = context[slice(*span)] if span and score > null else None

@@ -141,8 +141,7 @@ def fit(folder, examples, seed):
     """A reader that has learnt from the examples."""
     torch.manual_seed(seed)
     model = Reader(folder)
-    # To save time, this one learns from a few examples only.
-    windows = [make_features(folder, *example, MAX_LENGTH, STRIDE) for example in examples[:16]]
+    windows = [make_features(folder, *example, MAX_LENGTH, STRIDE) for example in examples]
     groups = [
         {"params": [p for p in model.bert.parameters() if p.requires_grad], "lr": PEAK},
         {"params": model.head.parameters(), "lr": HEAD_PEAK},
