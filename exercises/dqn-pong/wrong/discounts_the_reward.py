@@ -1,4 +1,4 @@
-"""Mistake: the worst next action instead of the best."""
+"""Mistake: gamma discounts the reward as well as the future."""
 
 import copy
 
@@ -133,7 +133,7 @@ class ReplayBuffer:
 
 def td_targets(rewards, next_values, terminated, truncated, gamma):
     """r + gamma max_a Q(s', a), and r alone where the episode terminated. Only that: a truncated one would go on."""
-    return bootstrapped(rewards, next_values.detach().min(1).values, terminated, gamma)
+    return bootstrapped(rewards, next_values.detach().max(1).values, terminated, gamma)
 
 
 def double_td_targets(rewards, next_online, next_target, terminated, truncated, gamma):
@@ -143,7 +143,7 @@ def double_td_targets(rewards, next_online, next_target, terminated, truncated, 
 
 
 def bootstrapped(rewards, future, terminated, gamma):
-    return rewards + gamma * torch.where(terminated, 0.0, future)
+    return gamma * (rewards + torch.where(terminated, 0.0, future))
 
 
 def train_step(online, target, optimizer, batch, gamma):
