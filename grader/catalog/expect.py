@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from grader.catalog.model import Exercise
+from grader.catalog.model import Exercise, Wrong
 from grader.catalog.schema import nearest
 from grader.grading.model import Outcome, Result, TestResult, Verdict
 
@@ -39,20 +39,22 @@ def proves(exercise: Exercise) -> Expectation:
     return problems
 
 
-def fails(names: Sequence[str]) -> Expectation:
-    """Exactly the tests that are named are not passed."""
+def fails(wrong: Wrong) -> Expectation:
+    """All tests that `fails` names are not passed, and no others but those that `may_fail` names."""
 
     def problems(result: Result) -> Iterator[str]:
         known = _names(result.tests).union(ALL)
-        for name in names:
-            if name not in known:
-                yield f"`fails` names {name}, which is no test of the suite{_perhaps(name, known)}"
+        for key, names in (("fails", wrong.fails), ("may_fail", wrong.may_fail)):
+            for name in names:
+                if name not in known:
+                    yield f"`{key}` names {name}, which is no test of the suite{_perhaps(name, known)}"
         for test in result.tests:
-            named = tuple(names) == ALL or not called(test.id).isdisjoint(names)
+            named = wrong.fails == ALL or not called(test.id).isdisjoint(wrong.fails)
+            excused = not called(test.id).isdisjoint(wrong.may_fail)
             passed = test.outcome is Outcome.PASSED
             if named and passed:
                 yield f"{test.id} passed, but `fails` names it"
-            elif not named and not passed:
+            elif not named and not excused and not passed:
                 yield f"{_failure(test)}; but `fails` does not name it"
 
     return problems

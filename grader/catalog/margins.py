@@ -1,8 +1,9 @@
 """How far each threshold stands from the worst correct and from the best wrong solution, over many seeds.
 
 A suite says `threshold(name, value, at_least=…)`; the judge notes the value. The reference and the alternatives are the
-correct solutions. A wrong solution counts where it misses the threshold with most seeds. The table is written to
-margins.md beside the exercise, and `grader exercise verify` checks that every threshold stands in it.
+correct solutions. A wrong solution counts where it is to fail the test and misses the threshold with most seeds; after
+the first seeds only those go on that came near. The table is written to margins.md beside the exercise, and
+`grader exercise verify` checks that every threshold stands in it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from dataclasses import dataclass
 
 from grader.catalog.cost import Cost
 from grader.catalog.expect import ALL, called, proves
-from grader.catalog.model import Exercise
+from grader.catalog.model import Exercise, Wrong
 from grader.catalog.trial import Check, OnCheck, Trial, alternative, alternatives, drawn, run, wrong
 from grader.grading.model import Measure, Result
 from grader.grading.runner import Grades
 
 FILE = "margins.md"
+FIRST = 5  # seeds that every wrong solution is graded with
+NEAREST = 3  # so many go on for each threshold: the others will not be the best wrong one
+_WRONG = "wrong/"
+_Key = tuple[str, str]  # test, name of what is measured
 _ROW = re.compile(r"^\| `(?P<test>[^`]+)` \| (?P<name>[^|]+) \| (?P<bound>[^|]+) \|", re.MULTILINE)
 
 
@@ -80,9 +85,10 @@ class Margins:
         lines = [
             "# Margins",
             "",
-            f"Written by `grader exercise margins`: {self.seeds} seeds for the reference, each alternative and",
-            "each wrong solution that is to fail a test with a threshold. Room: how far the threshold stands from the",
-            "nearer of the two values, as a part of the distance between them (50% is the middle).",
+            f"Written by `grader exercise margins`: {self.seeds} seeds for the reference and each alternative;",
+            f"{min(FIRST, self.seeds)} for each wrong solution that is to fail a test with a threshold, and all for the",
+            f"{NEAREST} that came nearest to it. Room: how far the threshold stands from the nearer of the two values,",
+            "as a part of the distance between them (50% is the middle).",
             "",
         ]
         if self.margins:
@@ -106,42 +112,65 @@ def measure(exercise: Exercise, grades: Grades, seeds: int, on_check: OnCheck) -
     for check in run(correct, grades):
         checks.append(check)
         on_check(check, len(checks), len(correct))
-    mistakes = [wrong(exercise, name, seed) for name in _relevant(exercise, checks) for seed in numbers]
-    total = len(checks) + len(mistakes)
-    for check in run(mistakes, grades):
-        checks.append(check)
-        on_check(check, len(checks), total)
+    names = _relevant(exercise, checks)
+    for some in (numbers[:FIRST], numbers[FIRST:]):
+        mistakes = [wrong(exercise, name, seed) for name in names for seed in some]
+        total = len(checks) + len(mistakes)
+        for check in run(mistakes, grades):
+            checks.append(check)
+            on_check(check, len(checks), total)
+        names = sorted(_nearest(exercise, checks))
     results = [check.result for check in checks if check.what == "reference" and check.result is not None]
     if not results:
         return checks, None
     versions = results[0].provenance["versions"]
     setup = ", ".join(f"{name} {versions[name]}" for name in ("python", "torch", "numpy") if name in versions)
-    found = tuple(between(checks))
+    found = tuple(between(exercise, checks))
     return checks, Margins(exercise, seeds, found, Cost.of(results), f"Measured with {setup}")
 
 
-def between(checks: Sequence[Check]) -> Iterator[Margin]:
+def between(exercise: Exercise, checks: Sequence[Check]) -> Iterator[Margin]:
     """The margins that these gradings show, in the order of the suite."""
-    correct: dict[tuple[str, str], list[tuple[Measure, str]]] = defaultdict(list)
-    mistaken: dict[tuple[str, str], dict[str, list[Measure]]] = defaultdict(lambda: defaultdict(list))
+    correct: dict[_Key, list[tuple[Measure, str]]] = defaultdict(list)
     for check in checks:
         for measured in check.result.measures if check.result is not None else ():
-            key = (measured.test, measured.name)
-            if check.what.startswith("wrong/"):
-                mistaken[key][check.what].append(measured)
-            else:
-                correct[key].append((measured, check.what))
+            if not check.what.startswith(_WRONG):
+                correct[measured.test, measured.name].append((measured, check.what))
+    mistaken = _mistaken(exercise, checks)
     for key, values in correct.items():
         worst, solution = min(values, key=lambda pair: _merit(pair[0]))
+        best = next(iter(mistaken.get(key, ())), None)
+        yield Margin(worst, Extreme(worst.value, solution), best)
+
+
+def _mistaken(exercise: Exercise, checks: Sequence[Check]) -> dict[_Key, list[Extreme]]:
+    """For each threshold the best values of the wrong solutions that are to miss it and mostly do, best first."""
+    found: dict[_Key, dict[str, list[Measure]]] = defaultdict(lambda: defaultdict(list))
+    for check in checks:
+        name = check.what.removeprefix(_WRONG).removesuffix(".py")
+        for measured in check.result.measures if check.result is not None else ():
+            if check.what.startswith(_WRONG) and _is_to_fail(exercise.wrong[name], measured.test):
+                found[measured.test, measured.name][check.what].append(measured)
+    best: dict[_Key, list[Extreme]] = {}
+    for key, solutions in found.items():
         missing = {
-            name: max(measures, key=_merit)
-            for name, measures in mistaken[key].items()
+            what: max(measures, key=_merit)
+            for what, measures in solutions.items()
             if 2 * sum(not measured.holds for measured in measures) > len(measures)
         }
-        best = max(missing, key=lambda name: _merit(missing[name]), default=None)
-        yield Margin(
-            worst, Extreme(worst.value, solution), None if best is None else Extreme(missing[best].value, best)
-        )
+        ranked = sorted(missing, key=lambda what: _merit(missing[what]), reverse=True)
+        best[key] = [Extreme(missing[what].value, what) for what in ranked]
+    return best
+
+
+def _nearest(exercise: Exercise, checks: Sequence[Check]) -> set[str]:
+    """The names of the wrong solutions that came nearest to a threshold."""
+    nearest = (extreme for ranked in _mistaken(exercise, checks).values() for extreme in ranked[:NEAREST])
+    return {extreme.solution.removeprefix(_WRONG).removesuffix(".py") for extreme in nearest}
+
+
+def _is_to_fail(wrong: Wrong, test: str) -> bool:
+    return wrong.fails == ALL or not called(test).isdisjoint(wrong.fails)
 
 
 def missing(exercise: Exercise, results: Iterable[Result]) -> list[str]:
@@ -167,8 +196,7 @@ def _relevant(exercise: Exercise, checks: Sequence[Check]) -> list[str]:
     """The wrong solutions that are to fail a test which has a threshold."""
     results = [check.result for check in checks if check.result is not None]
     tests = {measured.test for result in results for measured in result.measures}
-    names = set().union(*map(called, tests), ALL if tests else ())
-    return [name for name, named in sorted(exercise.wrong.items()) if not names.isdisjoint(named)]
+    return [name for name, named in sorted(exercise.wrong.items()) if any(_is_to_fail(named, test) for test in tests)]
 
 
 def _merit(measured: Measure) -> float:

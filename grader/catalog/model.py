@@ -21,12 +21,20 @@ class Boundary:
 
 
 @dataclass(frozen=True)
+class Wrong:
+    """The tests that a known-wrong solution fails (function names or ids): with every seed; with some seeds."""
+
+    fails: tuple[str, ...]  # ("*",) for all
+    may_fail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Exercise:
     """One exercise folder, read and checked.
 
     ``points`` maps a test id, a test's function name, or a marker name to points. ``wrong`` maps the name of a
-    known-wrong solution to the tests that it must fail (function names or ids). ``digest`` is "sha256:<hex>" over
-    the folder's content: it is the version that a grading names.
+    known-wrong solution to the tests that it fails. ``digest`` is "sha256:<hex>" over the folder's content: it is the
+    version that a grading names.
     """
 
     folder: Path
@@ -41,7 +49,7 @@ class Exercise:
     forbid: tuple[str, ...] = ()
     boundary: Boundary = field(default_factory=Boundary)
     source: Mapping[str, Any] = field(default_factory=dict)
-    wrong: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    wrong: Mapping[str, Wrong] = field(default_factory=dict)
 
     @property
     def tests(self) -> Path:

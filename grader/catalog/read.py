@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grader.catalog.digest import entries, of_files
-from grader.catalog.model import Boundary, Exercise
+from grader.catalog.model import Boundary, Exercise, Wrong
 from grader.catalog.schema import FILE, ExerciseTable, nearest, parse
 from grader.errors import ExerciseError
 from sandbox.limits import Limits
@@ -48,7 +48,7 @@ def _exercise(folder: Path, table: ExerciseTable, limits: Limits, digest: str) -
         forbid=tuple(table.rules.forbid),
         boundary=Boundary(tuple(table.boundary.answers), tuple(table.boundary.copy_back)),
         source=table.source,
-        wrong={name: tuple(wrong.fails) for name, wrong in table.wrong.items()},
+        wrong={name: Wrong(tuple(wrong.fails), tuple(wrong.may_fail)) for name, wrong in table.wrong.items()},
     )
 
 

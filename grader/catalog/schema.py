@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 
 from grader.catalog.model import Feedback
@@ -55,12 +55,22 @@ class BoundaryTable(_Table):
 
 class WrongTable(_Table):
     fails: Annotated[list[Text], Field(min_length=1)]
+    may_fail: list[Text] = []
 
     @field_validator("fails")
     @classmethod
     def _star_alone(cls, value: list[str]) -> list[str]:
         if "*" in value and len(value) > 1:
             raise ValueError('"*" means all tests: it stands alone')
+        return value
+
+    @field_validator("may_fail")
+    @classmethod
+    def _no_star(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if "*" in value:
+            raise ValueError("name the tests: what may fail anything proves nothing")
+        if twice := set(value).intersection(info.data.get("fails", ())):
+            raise ValueError(f"{listed(twice)} stands in fails already")
         return value
 
 

@@ -64,7 +64,9 @@ def alternative(exercise: Exercise, path: Path, seed: int) -> Trial:
 def wrong(exercise: Exercise, name: str, seed: int) -> Trial:
     """A known-wrong solution fails exactly the tests that are named for it."""
     named = exercise.wrong[name]
-    expected = "fails all tests" if named == ALL else f"fails {', '.join(named)}"
+    expected = "fails all tests" if named.fails == ALL else f"fails {', '.join(named.fails)}"
+    if named.may_fail:
+        expected += f"; may fail {', '.join(named.may_fail)}"
     path = exercise.folder / "wrong" / f"{name}.py"
     return Trial(exercise, f"wrong/{name}.py", expected, path, seed, fails(named))
 

@@ -2,7 +2,8 @@
 
 - the reference, with several seeds, and each of alternatives/ pass in full;
 - the starter does not;
-- each of wrong/ fails exactly the tests that its `fails` names (functions or ids; "*" for all);
+- each of wrong/ fails exactly the tests that its `fails` names (functions or ids; "*" for all), but for those that
+  `may_fail` names, tests with a threshold that it misses with some seeds;
 - the public tests, run as if they were the hidden suite, pass with the reference;
 - every name in [points] is one of the suite's;
 - the limits leave room: the reference uses at most half of them;
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from grader.catalog import margins
 from grader.catalog.cost import Cost
-from grader.catalog.expect import does_not_pass, passes, proves
+from grader.catalog.expect import called, does_not_pass, passes, proves
 from grader.catalog.model import Exercise
 from grader.catalog.trial import Check, OnCheck, Trial, alternative, alternatives, drawn, run, wrong
 from grader.errors import BadInput
@@ -104,9 +105,18 @@ def _cost(exercise: Exercise, results: Sequence[Result]) -> Check:
 
 def _margins(exercise: Exercise, results: Sequence[Result]) -> Check:
     expected = f"every threshold stands in {margins.FILE}"
-    problems = margins.missing(exercise, results)
+    problems = margins.missing(exercise, results) + list(_unmeasured(exercise, results))
     number = len({(measure.test, measure.name) for result in results for measure in result.measures})
     return Check(exercise.slug, "margins", expected, f"{number} thresholds", ok=not problems, why=tuple(problems))
+
+
+def _unmeasured(exercise: Exercise, results: Sequence[Result]) -> Iterator[str]:
+    """What `may_fail` names although nothing is measured there that could depend on the seed."""
+    measured = set().union(*(called(measure.test) for result in results for measure in result.measures))
+    for name, wrong_one in exercise.wrong.items():
+        for test in wrong_one.may_fail if results else ():
+            if test not in measured:
+                yield f"[wrong.{name}] may_fail names {test}, which has no threshold: put it into fails, or mend the suite"
 
 
 def _public(exercise: Exercise, scratch: Path) -> Exercise:

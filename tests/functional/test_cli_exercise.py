@@ -200,6 +200,28 @@ def test_margins_stand_between_the_worst_correct_and_the_best_wrong(grader: Grad
     assert stale["why"][0].startswith("test_guess.py::test_guess: distance, at most 7.5, is not in margins.md")
 
 
+def near(fails: str, may_fail: str) -> str:
+    return f'[wrong.near]\nfails = ["{fails}"]\nmay_fail = ["{may_fail}"]\n'
+
+
+def test_what_may_fail_needs_a_threshold_and_leaves_the_margins_alone(grader: Grader, tmp_path: Path) -> None:
+    distance, _, _ = THRESHOLD["tests/test_guess.py"].partition('    assert threshold("size"')
+    suite = (
+        distance.replace("at_most=2", "at_most=1.25") + "\ndef test_whole():\n    assert solution.guess() != 11.75\n"
+    )
+    toml = THRESHOLD["exercise.toml"] + near("test_whole", "test_guess")
+    files = {"tests/test_guess.py": suite, "exercise.toml": toml, "wrong/near.py": "def guess(): return 11.75"}
+    folder = write(tmp_path / "guess", THRESHOLD | files)
+    said = grader("exercise", "margins", folder, *LOCAL, "--seeds", 8)
+    assert said.code == 0, said.out
+    assert "(near)" not in said.out, "it misses the threshold with some seeds only"
+    assert grader("exercise", "verify", folder, *LOCAL).code == 0
+
+    write(folder, {"exercise.toml": THRESHOLD["exercise.toml"] + near("test_guess", "test_whole")})
+    margins = grader("exercise", "verify", folder, *LOCAL, "--json").json["checks"][-1]
+    assert "[wrong.near] may_fail names test_whole, which has no threshold" in margins["why"][0]
+
+
 def test_a_threshold_that_does_not_part_right_from_wrong_is_told(grader: Grader, tmp_path: Path) -> None:
     folder = write(tmp_path / "guess", THRESHOLD)
     write(folder, {"alternatives/other.py": "def guess(): return 12.2"})

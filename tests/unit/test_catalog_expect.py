@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from grader.catalog import expect
-from grader.catalog.model import Exercise
+from grader.catalog.model import Exercise, Wrong
 from grader.grading.model import Outcome, Result, Status, TestResult
 from grader.grading.verdict import score, verdict
 from sandbox.limits import Usage
@@ -38,20 +38,29 @@ def result(*failing: str) -> Result:
     ],
 )
 def test_failing_exactly_what_is_named_is_right(named: tuple[str, ...], failing: tuple[str, ...]) -> None:
-    assert list(expect.fails(named)(result(*failing))) == []
+    assert list(expect.fails(Wrong(named))(result(*failing))) == []
 
 
 def test_a_named_test_that_passes_is_told() -> None:
-    assert list(expect.fails(["test_more"])(result(ZERO))) == [f"{ONE} passed, but `fails` names it"]
+    assert list(expect.fails(Wrong(("test_more",)))(result(ZERO))) == [f"{ONE} passed, but `fails` names it"]
 
 
 def test_a_failing_test_that_is_not_named_is_told_with_its_message() -> None:
-    told = list(expect.fails(["test_adds"])(result(ADDS, ZERO)))
+    told = list(expect.fails(Wrong(("test_adds",)))(result(ADDS, ZERO)))
     assert told == [f"{ZERO} failed: it is 3 not 4; but `fails` does not name it"]
 
 
+@pytest.mark.parametrize("failing", [(ADDS,), (ADDS, ZERO), (ADDS, ZERO, ONE)])
+def test_what_may_fail_may_pass_too_but_what_is_to_fail_must(failing: tuple[str, ...]) -> None:
+    wrong = Wrong(("test_adds",), may_fail=("test_more",))
+    assert list(expect.fails(wrong)(result(*failing))) == []
+    assert list(expect.fails(wrong)(result(*failing[1:]))) == [f"{ADDS} passed, but `fails` names it"]
+    told = list(expect.fails(Wrong(("test_adds",), ("test_moor",)))(result(ADDS)))
+    assert told == ["`may_fail` names test_moor, which is no test of the suite; did you mean test_more?"]
+
+
 def test_a_name_that_is_no_test_is_told_with_the_nearest() -> None:
-    told = list(expect.fails(["test_ads"])(result()))
+    told = list(expect.fails(Wrong(("test_ads",)))(result()))
     assert told == ["`fails` names test_ads, which is no test of the suite; did you mean test_adds?"]
 
 

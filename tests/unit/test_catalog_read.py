@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.catalog.model import Boundary
+from grader.catalog.model import Boundary, Wrong
 from grader.catalog.read import read
 from grader.errors import ExerciseError
 from sandbox.limits import Limits
@@ -73,6 +73,7 @@ def test_every_key_of_the_format_arrives(make: Make) -> None:
         anything = { at = ["all"] }
         [wrong.subtracts]
         fails = ["test_adds"]
+        may_fail = ["test_more"]
     """
     exercise = read(make({"exercise.toml": HEAD + toml, "wrong/subtracts.py": "add = int.__sub__"}))
     assert exercise.title_in == {"zh": "求和"}
@@ -81,7 +82,7 @@ def test_every_key_of_the_format_arrives(make: Make) -> None:
     assert exercise.forbid == ("torch.nn.LSTM", "math")
     assert exercise.boundary == Boundary(("__eq__", "__add__"), ("*",))
     assert exercise.source == {"anything": {"at": ["all"]}}
-    assert exercise.wrong == {"subtracts": ("test_adds",)}
+    assert exercise.wrong == {"subtracts": Wrong(("test_adds",), may_fail=("test_more",))}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,9 @@ def test_every_key_of_the_format_arrives(make: Make) -> None:
         ("[wrong.x]\nfail = ['test_adds']", "unknown key wrong.x.fail; did you mean fails?"),
         ("[wrong.x]\nfails = []", "wrong.x.fails = []"),
         ("[wrong.x]\nfails = ['*', 'test_adds']", "stands alone"),
+        ("[wrong.x]\nmay_fail = ['test_adds']", "wrong.x.fails is missing"),
+        ("[wrong.x]\nfails = ['test_adds']\nmay_fail = ['*']", "what may fail anything proves nothing"),
+        ("[wrong.x]\nfails = ['test_adds']\nmay_fail = ['test_adds']", "test_adds stands in fails already"),
         ("[limits]\ncpu_s = 0", "limits.cpu_s = 0: it must be greater than 0"),
         ("[limits]\ncpu_s = inf", "limits.cpu_s = inf"),
         ("[limits]\ncpu_s = true", "limits.cpu_s = True"),
