@@ -86,9 +86,9 @@ class Margins:
             "# Margins",
             "",
             f"Written by `grader exercise margins`: {self.seeds} seeds for the reference and each alternative;",
-            f"{min(FIRST, self.seeds)} for each wrong solution that is to fail a test with a threshold, and all for the",
-            f"{NEAREST} that came nearest to it. Room: how far the threshold stands from the nearer of the two values,",
-            "as a part of the distance between them (50% is the middle).",
+            f"{min(FIRST, self.seeds)} for each wrong solution that is to fail a test with a threshold, and all for",
+            f"the {NEAREST} that came nearest to it. Room: how far the threshold stands from the nearer of the two",
+            "values, as a part of the distance between them (50% is the middle).",
             "",
         ]
         if self.margins:

@@ -70,7 +70,7 @@ class WrongTable(_Table):
         if "*" in value:
             raise ValueError("name the tests: what may fail anything proves nothing")
         if twice := set(value).intersection(info.data.get("fails", ())):
-            raise ValueError(f"{listed(twice)} stands in fails already")
+            raise ValueError(f"{listed(sorted(twice))} stands in fails already")
         return value
 
 

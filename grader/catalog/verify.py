@@ -116,7 +116,7 @@ def _unmeasured(exercise: Exercise, results: Sequence[Result]) -> Iterator[str]:
     for name, wrong_one in exercise.wrong.items():
         for test in wrong_one.may_fail if results else ():
             if test not in measured:
-                yield f"[wrong.{name}] may_fail names {test}, which has no threshold: put it into fails, or mend the suite"
+                yield f"[wrong.{name}] may_fail names {test}, without a threshold: put it into fails, or mend the suite"
 
 
 def _public(exercise: Exercise, scratch: Path) -> Exercise:

@@ -219,7 +219,7 @@ def test_what_may_fail_needs_a_threshold_and_leaves_the_margins_alone(grader: Gr
 
     write(folder, {"exercise.toml": THRESHOLD["exercise.toml"] + near("test_guess", "test_whole")})
     margins = grader("exercise", "verify", folder, *LOCAL, "--json").json["checks"][-1]
-    assert "[wrong.near] may_fail names test_whole, which has no threshold" in margins["why"][0]
+    assert "[wrong.near] may_fail names test_whole, without a threshold" in margins["why"][0]
 
 
 def test_a_threshold_that_does_not_part_right_from_wrong_is_told(grader: Grader, tmp_path: Path) -> None:

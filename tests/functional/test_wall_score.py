@@ -174,3 +174,13 @@ def test_a_suite_that_needs_more_memory_than_a_judge_has_is_a_fault(grade, hasty
     greedy = "def test_a(): x = bytearray(10**10)\n"
     with pytest.raises(JudgeError):
         grade(greedy, FINE, runner=hasty)
+
+
+@pytest.mark.parametrize("error", ["RuntimeError", "MemoryError", "AssertionError"])
+def test_words_about_memory_in_a_candidates_error_are_no_fault_of_ours(grade, hasty, error):
+    suite = "import pytest, solution\ndef test_a():\n    try: solution.f()\n"
+    suite += "    except Exception as e: pytest.fail(f'it raised {e}')\n"
+    suite += "def test_b(): assert 0, str(pytest.raises(Exception, solution.f).value)\n"
+    fails = f'def f(): raise {error}("DefaultCPUAllocator: can\'t allocate memory")\n'
+    shown = grade(suite, fails, runner=hasty).shown
+    assert {outcome.partition(":")[0] for outcome in shown.values()} == {"failed"}
