@@ -196,6 +196,37 @@ def test_the_zygote_cannot_be_read_signalled_or_stopped(run, sandbox):
     sandbox.ping()
 
 
+SLOWED = """
+import os, resource
+def others():
+    done = []
+    for pid in {1, os.getppid(), os.getpid()}:
+        for name, slow in (
+            ("limits", lambda: resource.prlimit(pid, resource.RLIMIT_CPU, (1, 1))),
+            ("processors", lambda: os.sched_setaffinity(pid, {0})),
+            ("priority", lambda: os.setpriority(os.PRIO_PROCESS, pid, 19)),
+            ("priority of all", lambda: os.setpriority(os.PRIO_USER, os.getuid(), 19)),
+            ("class", lambda: os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))),
+        ):
+            try: slow()
+            except OSError: continue
+            done.append((name, pid))
+    return done
+def own():
+    os.sched_setaffinity(0, os.sched_getaffinity(0))
+    os.setpriority(os.PRIO_PROCESS, 0, 5)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return os.getpriority(os.PRIO_PROCESS, 0)
+"""
+
+
+def test_no_other_process_can_be_limited_or_slowed(run, sandbox):
+    candidate = run(SLOWED)
+    assert candidate.call("others") == []
+    assert candidate.call("own") == 5
+    sandbox.ping()
+
+
 HOST = """
 import os
 def readable(paths):
