@@ -49,8 +49,9 @@ check: $(READY) ## format, lint, types, import rules
 format: $(READY) ## put the code into its format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-hostile: $(READY) ## only the hostile submissions
-	@$(BIN)/python -m pytest tests/hostile
+hostile: $(READY) ## only the hostile submissions: whole gradings, uploads, frames
+	@$(BIN)/python -m pytest tests/hostile tests/unit/test_uploads.py tests/unit/test_uploads_archives.py \
+	  tests/unit/test_codec.py tests/unit/test_wire.py
 
 exercises-soak: $(READY) ## every exercise proves itself with 50 seeds on both sandboxes (the better part of an hour)
 	@for sandbox in local docker; do $(BIN)/grader exercise verify exercises/*/ --seeds 50 --sandbox $$sandbox || exit; done
