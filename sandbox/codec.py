@@ -83,9 +83,16 @@ class _Standard:
 _FACTORIES: dict[str, Any] = {t.__name__: t for t in (int, float, str, list, dict, set, tuple, bool)}
 
 
+def _read(plain: Any) -> dict[Any, Any]:
+    """A dict that was read as one, item by item against the clock: not pairs that would become one in a single step."""
+    if type(plain) is not dict:
+        raise TypeError("not a dict")
+    return plain
+
+
 def _default_dict(plain: Any) -> Any:
     factory, content = plain
-    return collections.defaultdict(None if factory is None else _FACTORIES[factory], content)
+    return collections.defaultdict(None if factory is None else _FACTORIES[factory], _read(content))
 
 
 def _factory_name(value: Any) -> str | None:
@@ -109,8 +116,8 @@ _STANDARD: dict[type, _Standard] = {
     slice: _Standard(lambda v: [v.start, v.stop, v.step], lambda p: slice(p[0], p[1], p[2])),
     type(Ellipsis): _Standard(lambda v: None, lambda p: Ellipsis),
     type(NotImplemented): _Standard(lambda v: None, lambda p: NotImplemented),
-    collections.Counter: _Standard(dict, collections.Counter),
-    collections.OrderedDict: _Standard(lambda v: list(v.items()), collections.OrderedDict),
+    collections.Counter: _Standard(dict, lambda p: collections.Counter(_read(p))),
+    collections.OrderedDict: _Standard(dict, lambda p: collections.OrderedDict(_read(p))),
     collections.defaultdict: _Standard(lambda v: [_factory_name(v), dict(v)], _default_dict),
     collections.deque: _Standard(lambda v: [list(v), v.maxlen], lambda p: collections.deque(p[0], p[1])),
 }

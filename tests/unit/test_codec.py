@@ -196,6 +196,17 @@ def test_keys_that_collide_run_into_the_clock():
         decode(b"m" + struct.pack("<I", count) + keys, Caps(seconds=0.2))
 
 
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("Counter", [1, 2]), ("OrderedDict", [(1, 2), (3, 4)]), ("defaultdict", [None, [(1, 2)]])],
+)
+def test_a_dict_of_any_kind_is_read_item_by_item(name, plain):
+    """From a list it would be made in one step that no clock interrupts, quadratic where keys collide."""
+    frame = b"x" + struct.pack("<I", len(name)) + name.encode() + encode(plain)
+    with pytest.raises(CodecError, match="not a value of that type"):
+        decode(frame)
+
+
 @settings(max_examples=2000)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_give_a_value_or_a_codec_error(data):
