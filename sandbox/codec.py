@@ -66,11 +66,11 @@ class Caps:
 _FRACTION_BITS = 1 << 13  # a gcd of two ints is quadratic in their size
 
 
-def _fraction(plain: Any) -> fractions.Fraction:
-    numerator, denominator = plain
+def _terms(value: Any) -> list[int]:
+    numerator, denominator = value
     if max(numerator.bit_length(), denominator.bit_length()) > _FRACTION_BITS:
-        raise ValueError("a fraction of too many digits")
-    return fractions.Fraction(numerator, denominator)
+        raise CodecError("a fraction of too many digits")
+    return [numerator, denominator]
 
 
 class _Standard:
@@ -103,7 +103,9 @@ def _factory_name(value: Any) -> str | None:
 _STANDARD: dict[type, _Standard] = {
     complex: _Standard(lambda v: _C128.pack(v.real, v.imag), lambda p: complex(*_C128.unpack(p))),
     decimal.Decimal: _Standard(lambda v: list(v.as_tuple()), lambda p: decimal.Decimal((int(p[0]), tuple(p[1]), p[2]))),
-    fractions.Fraction: _Standard(lambda v: [v.numerator, v.denominator], _fraction),
+    fractions.Fraction: _Standard(
+        lambda v: _terms((v.numerator, v.denominator)), lambda p: fractions.Fraction(*_terms(p))
+    ),
     datetime.datetime: _Standard(lambda v: v.isoformat(), datetime.datetime.fromisoformat),
     datetime.date: _Standard(lambda v: v.isoformat(), datetime.date.fromisoformat),
     datetime.time: _Standard(lambda v: v.isoformat(), datetime.time.fromisoformat),
@@ -226,6 +228,11 @@ class Encoder:
         if self._size > self._caps.frame_bytes:
             raise CodecError(f"larger than {self._caps.frame_bytes >> 20} MB")
 
+    def _room(self, size: int) -> None:
+        """Before an array is laid out in memory: a view of one number can be of any size."""
+        if self._size + size > self._caps.frame_bytes:
+            raise CodecError(f"larger than {self._caps.frame_bytes >> 20} MB")
+
     def _shape(self, shape: Any) -> None:
         if len(shape) > self._caps.dims:
             raise CodecError(f"more than {self._caps.dims} dimensions")
@@ -233,6 +240,7 @@ class Encoder:
 
     def _numpy_array(self, value: Any) -> None:
         dtype = _numpy_dtype(value.dtype)
+        self._room(value.size * value.itemsize)
         flat = self._numpy.ascontiguousarray(value).reshape(-1)  # type: ignore[union-attr]
         self._put(b"A")
         self._text(dtype)
@@ -244,6 +252,7 @@ class Encoder:
         name = str(value.dtype).removeprefix("torch.")
         if name not in _TORCH_DTYPES or value.layout is not torch.strided:  # type: ignore[union-attr]
             raise CodecError(f"a tensor of {value.dtype}, {value.layout} cannot cross the wall")
+        self._room(value.numel() * value.element_size())
         flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().view(-1)
         flat = flat.as_strided(flat.shape, (1,))  # one element is contiguous with any stride, but not for `view`
         self._put(b"X")

@@ -197,6 +197,21 @@ def test_keys_that_collide_run_into_the_clock():
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        np.broadcast_to(np.zeros(()), (1 << 59,)),
+        torch.zeros(()).expand(1 << 58),
+        torch.zeros(8).as_strided((1 << 20, 1 << 20), (0, 0)),
+        fractions.Fraction(3**50_000, 2**50_000),
+    ],
+    ids=["array", "tensor", "overlapping", "fraction"],
+)
+def test_what_would_not_be_read_is_not_laid_out_to_be_written(value):
+    with pytest.raises(CodecError, match=r"larger than|too many digits"):
+        encode(value)
+
+
+@pytest.mark.parametrize(
     ("name", "plain"),
     [("Counter", [1, 2]), ("OrderedDict", [(1, 2), (3, 4)]), ("defaultdict", [None, [(1, 2)]])],
 )
