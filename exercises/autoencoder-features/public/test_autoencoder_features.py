@@ -3,6 +3,13 @@
 import solution
 import torch
 
+try:
+    from grader.suite import in_guest  # the service runs these checks, too, from outside of your code's process
+except ImportError:
+
+    def in_guest(function):
+        return function
+
 
 def blobs(count, seed):
     """Bright spots on images (count, 9, 8); three numbers say all about one: where it is, and how wide."""
@@ -13,9 +20,14 @@ def blobs(count, seed):
     return 200 * torch.exp(-distance / (2 + 4 * width))
 
 
+@in_guest
+def corrupted(images, p):
+    """The result of corrupt, and the images as they are afterwards."""
+    return solution.corrupt(images, p, torch.Generator().manual_seed(0)), images
+
+
 def test_corrupt_leaves_zeros_and_the_rest():
-    images = torch.full((50, 10, 10), 7.0)
-    found = solution.corrupt(images, 0.3, torch.Generator().manual_seed(0))
+    found, images = corrupted(torch.full((50, 10, 10), 7.0), 0.3)
     assert set(found.flatten().tolist()) == {0.0, 7.0}
     assert 0.25 < (found == 0).float().mean() < 0.35
     assert (images == 7).all()
