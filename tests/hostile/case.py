@@ -5,6 +5,20 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
+import pytest
+
+ENGINE = pytest.mark.engine
+PER_PROCESS = [
+    pytest.param(("docker", "per_process"), marks=ENGINE, id="docker-per_process"),
+    pytest.param(("local", "per_process"), id="local-per_process"),
+]
+PER_CONTAINER = [
+    pytest.param(("docker", "per_container"), marks=ENGINE, id="docker-per_container"),
+    pytest.param(("local", "per_container"), id="local-per_container"),
+]
+values_only = pytest.mark.parametrize("runner", PER_PROCESS, indirect=True, scope="session")
+"""For submissions that do nothing but answer: how long their sandbox lives changes nothing."""
+
 
 @dataclass(frozen=True)
 class Case:

@@ -15,19 +15,13 @@ from grader.settings import Settings
 from grader.submissions.feedback import for_candidate
 from sandbox.interface import Backend
 from sandbox.limits import Limits
-from tests.hostile.case import Case
+from tests.hostile.case import PER_CONTAINER, PER_PROCESS, Case
 from tests.hostile.exercises import CANARY, HONEST, SEED, exercise
 
 ENVIRONMENT = {"GRADER_TEST_CANARY": CANARY}
-WAYS = [
-    pytest.param(("docker", "per_container"), marks=pytest.mark.engine, id="docker-per_container"),
-    pytest.param(("docker", "per_process"), marks=pytest.mark.engine, id="docker-per_process"),
-    pytest.param(("local", "per_container"), id="local-per_container"),
-    pytest.param(("local", "per_process"), id="local-per_process"),
-]
 
 
-@pytest.fixture(scope="session", params=WAYS)
+@pytest.fixture(scope="session", params=[*PER_CONTAINER, *PER_PROCESS])
 def runner(request: pytest.FixtureRequest) -> Iterator[Runner]:
     backend, policy = request.param
     found: Backend = request.getfixturevalue(f"{backend}_backend")

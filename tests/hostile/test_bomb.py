@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.hostile.case import case, titled
+from tests.hostile.case import case, titled, values_only
 
 EVERYTHING = "add = code = squares = half = mapped = root = Point"
 ANY_WAY = ("failed", "crashed", "memory_limit", "time_limit")  # refused here, refused there, or too dear to make
@@ -147,11 +147,13 @@ TENSORS = [
 ]
 
 
+@values_only
 @pytest.mark.parametrize("submission", CASES, ids=titled)
 def test_a_value_that_costs_much_earns_nothing(attempt, submission):
     assert attempt(submission).judge_cpu_s < 30
 
 
+@values_only
 @pytest.mark.parametrize("submission", TENSORS, ids=titled)
 def test_a_tensor_that_costs_much_earns_nothing(attempt, submission):
     assert attempt(submission).judge_cpu_s < 30

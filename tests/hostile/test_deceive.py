@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from grader.cli.show import score_table
-from tests.hostile.case import case, titled
+from tests.hostile.case import case, titled, values_only
 
 EVERYTHING = "add = code = squares = half = mapped = root = Point"
 
@@ -76,6 +76,7 @@ CASES = [
 ]
 
 
+@values_only
 @pytest.mark.parametrize("submission", CASES, ids=titled)
 def test_what_people_read_is_plain(attempt, submission):
     result = attempt(submission)
