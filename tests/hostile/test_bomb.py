@@ -9,6 +9,9 @@ EVERYTHING = "add = code = squares = half = mapped = root = Point"
 ANY_WAY = ("failed", "crashed", "memory_limit", "time_limit")  # refused here, refused there, or too dear to make
 
 
+NO_NUMPY = ("failed", "crashed")  # a judge without numpy cannot read an array
+
+
 def giving(expression: str, before: str = "") -> str:
     """A submission whose every function returns this."""
     return f"{before}\ndef give(*_): return {expression}\n{EVERYTHING} = give\n"
@@ -52,8 +55,8 @@ CASES = [
     case("an_array_of_objects_in_itself", giving("x", "import numpy\nx = numpy.empty(1, object)\nx[0] = x")),
     case("a_record_of_many_fields", giving("numpy.zeros(1, [(f'f{i}', 'i8') for i in range(2000)])", "import numpy")),
     case("texts_of_an_array", giving("numpy.zeros(3, 'U1000000')", "import numpy"), *ANY_WAY),
-    case("dates_out_of_time", giving("numpy.array(['NaT', -(1 << 62)], 'M8[as]')", "import numpy")),
-    case("all_kinds_of_nothing", giving("numpy.array([numpy.nan, numpy.inf, -numpy.inf, -0.0])", "import numpy")),
+    case("dates_out_of_time", giving("numpy.array(['NaT', -(1 << 62)], 'M8[as]')", "import numpy"), *NO_NUMPY),
+    case("all_kinds_of_nothing", giving("numpy.array([numpy.nan, numpy.inf, -0.0])", "import numpy"), *NO_NUMPY),
     case(
         "a_message_without_an_end",
         f"class E(Exception):\n    def __str__(self):\n        while True: pass\ndef give(*_): raise E()\n{EVERYTHING} = give\n",
