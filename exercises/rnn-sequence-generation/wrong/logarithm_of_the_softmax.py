@@ -1,4 +1,4 @@
-"""Takes the softmax first and its logarithm afterwards, with a small number against log(0)."""
+"""Takes the softmax first and its logarithm afterwards."""
 
 import math
 
@@ -64,7 +64,7 @@ def sequence_loss(logits, targets):
     """Mean cross-entropy of logits (B, T, V) over the targets (B, T) that are not PAD."""
     real = targets != PAD
     probabilities = torch.softmax(logits[real], dim=-1).gather(1, targets[real].unsqueeze(1))
-    return -torch.log(probabilities + 1e-9).mean()
+    return -torch.log(probabilities).mean()
 
 
 def teacher_forced_loss(model, sequences):
