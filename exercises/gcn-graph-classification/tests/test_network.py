@@ -142,15 +142,16 @@ def test_numbering_of_nodes_does_not_matter(seed):
 
 @pytest.mark.points(3)
 def test_dropout_acts_in_training_only(seed):
-    """With dropout 0.5, two passes differ in training mode and agree in evaluation mode"""
+    """With dropout 0.5, passes differ in training mode and agree in evaluation mode"""
     joined = graphs.join(four(seed))
     model, _ = network(seed)
     assert torch.equal(logits_of(model, *joined, 4), logits_of(model, *joined, 4)), (
         "in evaluation mode the same graphs gave two answers"
     )
     model.train()
-    assert not torch.equal(logits_of(model, *joined, 4), logits_of(model, *joined, 4)), (
-        "in training mode with dropout 0.5 two passes gave the same logits"
+    first, *others = [logits_of(model, *joined, 4) for _ in range(12)]
+    assert any(not torch.equal(first, other) for other in others), (
+        "in training mode with dropout 0.5 twelve passes gave the same logits"
     )
 
 
