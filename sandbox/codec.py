@@ -202,10 +202,9 @@ class Encoder:
         self._depth -= 1
 
     def _put(self, data: bytes) -> None:
+        self._room(len(data))
         self._buffer += data
         self._size += len(data)
-        if self._size > self._caps.frame_bytes:
-            raise CodecError(f"larger than {self._caps.frame_bytes >> 20} MB")
 
     def _text(self, text: str) -> None:
         self._bytes(text.encode("utf-8", "surrogatepass"))
@@ -222,14 +221,15 @@ class Encoder:
         if data.nbytes < _LARGE:
             self._put(bytes(data))
             return
+        self._room(data.nbytes)
         self._flush()
         self._parts.append(data)
         self._size += data.nbytes
-        if self._size > self._caps.frame_bytes:
-            raise CodecError(f"larger than {self._caps.frame_bytes >> 20} MB")
 
     def _room(self, size: int) -> None:
-        """Before an array is laid out in memory: a view of one number can be of any size."""
+        """Refuse what the frame has no room for; asked before an array is laid out: a view of one number can be of any
+        size.
+        """
         if self._size + size > self._caps.frame_bytes:
             raise CodecError(f"larger than {self._caps.frame_bytes >> 20} MB")
 

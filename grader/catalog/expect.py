@@ -49,7 +49,7 @@ def fails(wrong: Wrong) -> Expectation:
                 if name not in known:
                     yield f"`{key}` names {name}, which is no test of the suite{_perhaps(name, known)}"
         for test in result.tests:
-            named = wrong.fails == ALL or not called(test.id).isdisjoint(wrong.fails)
+            named = is_to_fail(wrong, test.id)
             excused = not called(test.id).isdisjoint(wrong.may_fail)
             passed = test.outcome is Outcome.PASSED
             if named and passed:
@@ -58,6 +58,11 @@ def fails(wrong: Wrong) -> Expectation:
                 yield f"{_failure(test)}; but `fails` does not name it"
 
     return problems
+
+
+def is_to_fail(wrong: Wrong, test_id: str) -> bool:
+    """Whether `fails` names this test, by whichever of its names."""
+    return wrong.fails == ALL or not called(test_id).isdisjoint(wrong.fails)
 
 
 def called(test_id: str) -> set[str]:

@@ -14,15 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from grader.catalog.cost import Cost
-from grader.catalog.expect import ALL, called, proves
-from grader.catalog.model import Exercise, Wrong
+from grader.catalog.expect import is_to_fail, proves
+from grader.catalog.model import Exercise
 from grader.catalog.trial import Check, OnCheck, Trial, alternative, alternatives, drawn, run, wrong
 from grader.grading.model import Measure, Result
 from grader.grading.runner import Grades
 
 FILE = "margins.md"
 FIRST = 5  # seeds that every wrong solution is graded with
-NEAREST = 3  # so many go on for each threshold: the others will not be the best wrong one
+NEAREST = 3  # so many go on for each threshold: the best wrong one is hardly among the others
 _WRONG = "wrong/"
 _Key = tuple[str, str]  # test, name of what is measured
 _ROW = re.compile(r"^\| `(?P<test>[^`]+)` \| (?P<name>[^|]+) \| (?P<bound>[^|]+) \|", re.MULTILINE)
@@ -147,9 +147,8 @@ def _mistaken(exercise: Exercise, checks: Sequence[Check]) -> dict[_Key, list[Ex
     """For each threshold the best values of the wrong solutions that are to miss it and mostly do, best first."""
     found: dict[_Key, dict[str, list[Measure]]] = defaultdict(lambda: defaultdict(list))
     for check in checks:
-        name = check.what.removeprefix(_WRONG).removesuffix(".py")
         for measured in check.result.measures if check.result is not None else ():
-            if check.what.startswith(_WRONG) and _is_to_fail(exercise.wrong[name], measured.test):
+            if check.what.startswith(_WRONG) and is_to_fail(exercise.wrong[_name(check.what)], measured.test):
                 found[measured.test, measured.name][check.what].append(measured)
     best: dict[_Key, list[Extreme]] = {}
     for key, solutions in found.items():
@@ -166,11 +165,12 @@ def _mistaken(exercise: Exercise, checks: Sequence[Check]) -> dict[_Key, list[Ex
 def _nearest(exercise: Exercise, checks: Sequence[Check]) -> set[str]:
     """The names of the wrong solutions that came nearest to a threshold."""
     nearest = (extreme for ranked in _mistaken(exercise, checks).values() for extreme in ranked[:NEAREST])
-    return {extreme.solution.removeprefix(_WRONG).removesuffix(".py") for extreme in nearest}
+    return {_name(extreme.solution) for extreme in nearest}
 
 
-def _is_to_fail(wrong: Wrong, test: str) -> bool:
-    return wrong.fails == ALL or not called(test).isdisjoint(wrong.fails)
+def _name(what: str) -> str:
+    """The name in exercise.toml of wrong/<name>.py."""
+    return what.removeprefix(_WRONG).removesuffix(".py")
 
 
 def missing(exercise: Exercise, results: Iterable[Result]) -> list[str]:
@@ -196,7 +196,7 @@ def _relevant(exercise: Exercise, checks: Sequence[Check]) -> list[str]:
     """The wrong solutions that are to fail a test which has a threshold."""
     results = [check.result for check in checks if check.result is not None]
     tests = {measured.test for result in results for measured in result.measures}
-    return [name for name, named in sorted(exercise.wrong.items()) if any(_is_to_fail(named, test) for test in tests)]
+    return [name for name, named in sorted(exercise.wrong.items()) if any(is_to_fail(named, test) for test in tests)]
 
 
 def _merit(measured: Measure) -> float:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import pytest
 
-ENGINE = pytest.mark.engine
 PER_PROCESS = [
-    pytest.param(("docker", "per_process"), marks=ENGINE, id="docker-per_process"),
+    pytest.param(("docker", "per_process"), marks=pytest.mark.engine, id="docker-per_process"),
     pytest.param(("local", "per_process"), id="local-per_process"),
 ]
 PER_CONTAINER = [
-    pytest.param(("docker", "per_container"), marks=ENGINE, id="docker-per_container"),
+    pytest.param(("docker", "per_container"), marks=pytest.mark.engine, id="docker-per_container"),
     pytest.param(("local", "per_container"), id="local-per_container"),
 ]
 values_only = pytest.mark.parametrize("runner", PER_PROCESS, indirect=True, scope="session")

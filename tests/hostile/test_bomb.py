@@ -7,8 +7,6 @@ from tests.hostile.case import case, titled, values_only
 
 EVERYTHING = "add = code = squares = half = mapped = root = Point"
 ANY_WAY = ("failed", "crashed", "memory_limit", "time_limit")  # refused here, refused there, or too dear to make
-
-
 NO_NUMPY = ("failed", "crashed")  # a judge without numpy cannot read an array
 
 
@@ -21,7 +19,7 @@ PERIOD = "P = (1 << 61) - 1\n"  # of the hashes of ints
 CASES = [
     case("an_int_of_a_million_digits", giving("10 ** 1_000_000")),
     case("a_negative_int_of_many_bits", giving("-(1 << 131_072)")),
-    case("many_ints_of_many_bits", giving("[1 << 100_000] * 20_000", ""), *ANY_WAY),
+    case("many_ints_of_many_bits", giving("[1 << 100_000] * 20_000"), *ANY_WAY),
     case("a_decimal_with_a_huge_exponent", giving("D('1e999999999')", "from decimal import Decimal as D")),
     case("a_decimal_of_many_digits", giving("D(10 ** 100_000)", "from decimal import Decimal as D"), *ANY_WAY),
     case("a_fraction_of_many_digits", giving("F(3 ** 50_000, 2 ** 50_000)", "from fractions import Fraction as F")),
@@ -83,7 +81,7 @@ CASES = [
     ),
     case(
         "arguments_of_an_exception",
-        giving("1 / 0").replace("return 1 / 0", "raise ValueError(*range(1_000_000))"),
+        f"def give(*_): raise ValueError(*range(1_000_000))\n{EVERYTHING} = give\n",
         *ANY_WAY,
     ),
     case(

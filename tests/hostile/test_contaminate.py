@@ -7,7 +7,7 @@ from tests.hostile.case import case, titled
 from tests.hostile.exercises import NOTHING
 
 STUB = NOTHING["python"]
-MARK = "over" + "bleibsel"  # never in one piece in a submission
+# The mark is never in one piece in a submission.
 WORD = "import os\nM = 'over' + 'bleib' + 'sel'\n"
 DAEMON = """
 def daemon(work):
@@ -16,12 +16,12 @@ def daemon(work):
         if os.fork() == 0: work()
         os._exit(0)
 """
-# Looks where a mark could be: files, names of processes, sockets, modules, environment, locks, limits, memory.
+# Looks where a mark could be: files, names of processes, sockets, modules, environment, locks, limits, descriptors.
 LOOK = (
     STUB
     + WORD
     + """
-import builtins, fcntl, glob, importlib, math, random, resource, socket, sys
+import fcntl, importlib, resource, socket, sys
 for folder in (".", "..", "/tmp", "/dev/shm", "/var/tmp", "/run", "/run/lock", os.path.expanduser("~"), *sys.path):
     for path, folders, names in os.walk(folder):
         for name in folders + names:

@@ -39,7 +39,7 @@ CASES = [
         """
 import socket
 for host in ("example.org", "redis", "postgres", "host.docker.internal", "169.254.169.254", "::1"):
-    tried("address", socket.getaddrinfo, host, None) if not host[0].isdigit() and ":" not in host else None
+    if not host[0].isdigit() and ":" not in host: tried("address", socket.getaddrinfo, host, None)
     for port in (80, 443, 5432, 6379, 2375, 8300): tried("connection", socket.create_connection, (host, port), 0.2)
 """,
         "failed",
@@ -111,7 +111,13 @@ for path in ("/proc/self/fd/7/../../../../etc/shadow", "/proc/self/cwd/../../../
     ),
     probe(
         "new_namespaces",
-        "for flag in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000, 0x80):\n    call(f'unshare {flag:x}', 272, 97, flag)\nfor name in os.listdir('/proc/self/ns'):\n    for pid in (1, os.getppid()): tried(name, lambda: libc.setns(os.open(f'/proc/{pid}/ns/{name}', 0), 0) == 0 or 1 / 0) if pid != os.getpid() else None",
+        """
+def entered(path):
+    if libc.setns(os.open(path, 0), 0) != 0: raise OSError(ctypes.get_errno(), path)
+for flag in (0x20000, 0x2000000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000, 0x80): call(f"unshare {flag:x}", 272, 97, flag)
+for name in os.listdir("/proc/self/ns"):
+    for pid in {1, os.getppid()} - {os.getpid()}: tried(name, entered, f"/proc/{pid}/ns/{name}")
+""",
         "failed",
         "error",
     ),
