@@ -53,7 +53,7 @@ hostile: $(READY) ## only the hostile submissions: whole gradings, uploads, fram
 	@$(BIN)/python -m pytest tests/hostile tests/unit/test_uploads.py tests/unit/test_uploads_archives.py \
 	  tests/unit/test_codec.py tests/unit/test_wire.py
 
-exercises-soak: $(READY) ## every exercise proves itself with 50 seeds on both sandboxes (the better part of an hour)
+exercises-soak: $(READY) ## every exercise proves itself with 50 seeds on both sandboxes (some hours)
 	@for sandbox in local docker; do $(BIN)/grader exercise verify exercises/*/ --seeds 50 --sandbox $$sandbox || exit; done
 
 bench: $(READY) ## measure the service against bare pytest and a container per submission (some minutes)
