@@ -17,9 +17,11 @@ from grader.accounts.service import ensure_first_key
 from grader.catalog import routes as exercises
 from grader.catalog.catalog import Catalog
 from grader.db import open_database
+from grader.exports import routes as exports
 from grader.metrics import routes as operation
 from grader.migrations import upgrade
 from grader.queue import Queue
+from grader.regrades import routes as regrades
 from grader.settings import Settings
 from grader.submissions import routes as submissions
 from grader.submissions.files import Caps
@@ -40,6 +42,8 @@ The usual way: `POST /v1/submissions`, then follow `/v1/submissions/{id}/events`
 _TAGS = [
     {"name": "exercises", "description": "What there is to solve."},
     {"name": "submissions", "description": "Solutions, their gradings and scores."},
+    {"name": "regrades", "description": "Stored submissions graded again; what changes is decided by a person."},
+    {"name": "exports", "description": "Results as files."},
     {"name": "operation", "description": "For operators and their tools."},
 ]
 
@@ -75,7 +79,7 @@ def assemble(
     )
     problems.install(app)
     docs.install(app)
-    for routes in (exercises, submissions, operation):
+    for routes in (exercises, submissions, regrades, exports, operation):
         app.include_router(routes.router)
     documented.complete(app)
     app.add_middleware(BodyLimit, max_bytes=Caps.of(settings).packed_bytes + FORM_OVERHEAD)

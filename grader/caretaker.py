@@ -1,4 +1,4 @@
-"""What every worker does beside grading: say that it is there, and send again what was lost."""
+"""What every worker does beside grading: say that it is there, send again what was lost, keep regrades going."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from grader.errors import QueueDown
 from grader.grading.reconciler import Reconciler
 from grader.metrics import service
 from grader.queue import Queue
+from grader.regrades.feeder import Feeder
 from grader.settings import Settings
 from sandbox.interface import Backend
 
@@ -33,6 +34,8 @@ class Caretaker:
         self._database, self._backend, self._catalog = database, backend, catalog
         self._every_s = settings.reconcile_every_s
         self._reconciler = Reconciler(database, queue, settings.reconcile_every_s)
+        self._feeder = Feeder(database, queue, catalog, backend)
+        self._next_reconciling = 0.0
         self._id = f"{socket.gethostname()[:60]}:{os.getpid()}:{secrets.token_hex(4)}"
         self._next_beat = 0.0
         self._stopping = threading.Event()
@@ -57,11 +60,19 @@ class Caretaker:
             pause_s = self._every_s
             try:
                 self._beat()
-                pause_s = self._reconciler.run()
+                pause_s = self._feeder.run(idle_s=self._reconcile())
             except (SQLAlchemyError, QueueDown) as error:
                 _log.warning("database or queue away; looking again", why=str(error), pause_s=pause_s)
             except Exception:  # this thread outlives everything, or lost messages stay lost
                 _log.exception("the caretaker stumbled")
+
+    def _reconcile(self) -> float:
+        """Seconds until it is to be done again."""
+        if (left_s := self._next_reconciling - time.monotonic()) > 0:
+            return left_s
+        pause_s = self._reconciler.run()
+        self._next_reconciling = time.monotonic() + pause_s
+        return pause_s
 
     def _beat(self) -> None:
         if time.monotonic() < self._next_beat:

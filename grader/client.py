@@ -9,6 +9,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -16,6 +17,7 @@ import httpx
 from grader.errors import BadInput, Fault
 
 FINAL = ("done", "fault", "cancelled")
+GOING = ("running", "paused")
 _TRIES = 4
 _TRIES_TO_FOLLOW = 65  # about two minutes: a server that ends and is started anew is not given up
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 2.0
@@ -64,12 +66,49 @@ class Client:
     def submit(self, exercise: str, files: Mapping[str, bytes]) -> dict[str, Any]:
         """Send a solution; the stored submission. Tried again, it is stored once (Idempotency-Key)."""
         headers = {"Idempotency-Key": secrets.token_hex(16)}
-        form = {"data": {"exercise": exercise}, "files": {"file": ("solution.zip", _packed(files))}}
+        form: dict[str, Any] = {"data": {"exercise": exercise}, "files": {"file": ("solution.zip", _packed(files))}}
         return self._json("POST", "/v1/submissions", headers=headers, **form)
 
     def show(self, submission_id: str) -> dict[str, Any]:
         """The submission as it is now."""
         return self._json("GET", f"/v1/submissions/{submission_id}")
+
+    def call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        """Any request that is answered with JSON; only a GET is tried again when the connection breaks."""
+        return self._json(method, path, tries=_TRIES if method == "GET" else 1, **content)
+
+    def download(self, path: str, file: Path, asked: Mapping[str, str]) -> int:
+        """Write what is there into a file; its size in bytes. A file that is there is replaced when all has come."""
+        part = file.with_name(f"{file.name}.part")
+        try:
+            with self._http.stream("GET", path, params=dict(asked)) as answer, part.open("wb") as opened:
+                if not answer.is_success:
+                    answer.read()
+                    self._check(answer)
+                for piece in answer.iter_bytes():
+                    opened.write(piece)
+            return part.replace(file).stat().st_size
+        except (httpx.TransportError, _Unsteady) as error:
+            raise ServerAway(f"{self._server} broke off ({error}); try again") from None
+        except OSError as error:
+            raise BadInput(f"{file} cannot be written: {error}") from None
+        finally:
+            part.unlink(missing_ok=True)
+
+    def follow_regrade(self, regrade_id: str) -> Iterator[dict[str, Any]]:
+        """A regrade each time something changed, until all of it is graded or somebody ended it."""
+        failed = 0
+        while True:
+            try:
+                for event in self._events(f"/v1/regrades/{regrade_id}/events", ""):
+                    failed = 0
+                    yield dict(event.data)
+                    if event.data["state"] not in GOING:
+                        return
+                raise _Unsteady(f"{self._server} ends the events of a regrade before it has ended")
+            except (httpx.TransportError, _Unsteady) as error:
+                failed += 1
+                self._wait(failed, _TRIES_TO_FOLLOW, error)
 
     def follow(self, submission_id: str, on_break: Callable[[], None] = lambda: None) -> Iterator[Event]:
         """The events of its grading, from the first to the final one, each once.
@@ -79,7 +118,7 @@ class Client:
         last, failed = "", 0
         while True:
             try:
-                for event in self._events(submission_id, last):
+                for event in self._events(f"/v1/submissions/{submission_id}/events", last):
                     last, failed = event.id, 0
                     yield event
                     if event.kind in FINAL:
@@ -90,17 +129,16 @@ class Client:
                 on_break()
                 self._wait(failed, _TRIES_TO_FOLLOW, error)
 
-    def _events(self, submission_id: str, last: str) -> Iterator[Event]:
+    def _events(self, path: str, last: str) -> Iterator[Event]:
         headers = {"Last-Event-ID": last} if last else {}
         timeout = httpx.Timeout(30, read=_SILENCE_S)
-        path = f"/v1/submissions/{submission_id}/events"
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as answer:
             if answer.status_code != 200:
                 answer.read()
                 self._check(answer)
             yield from parse(answer.iter_lines())
 
-    def _json(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+    def _json(self, method: str, path: str, tries: int = _TRIES, **content: Any) -> dict[str, Any]:
         failed = 0
         while True:
             try:
@@ -110,7 +148,7 @@ class Client:
                 return found
             except (httpx.TransportError, _Unsteady) as error:
                 failed += 1
-                self._wait(failed, _TRIES, error)
+                self._wait(failed, tries, error)
             except ValueError:
                 raise ServerAway(f"{self._server} does not answer as a grader does; is the URL right?") from None
 

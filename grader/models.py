@@ -6,6 +6,18 @@ from grader.accounts.models import ApiKey
 from grader.db import Base
 from grader.grading.models import Grading, GradingEvent
 from grader.metrics.models import Worker
+from grader.regrades.models import Act, Change, Regrade
 from grader.submissions.models import Submission, SubmissionFile
 
-__all__ = ["ApiKey", "Base", "Grading", "GradingEvent", "Submission", "SubmissionFile", "Worker"]
+__all__ = [
+    "Act",
+    "ApiKey",
+    "Base",
+    "Change",
+    "Grading",
+    "GradingEvent",
+    "Regrade",
+    "Submission",
+    "SubmissionFile",
+    "Worker",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import threading
 from collections.abc import Collection, Iterator
 from enum import StrEnum
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from grader.backends import make_backend
 from grader.catalog.catalog import Catalog
 from grader.catalog.model import Exercise
+from grader.client import Client
 from grader.errors import BadInput, Fault, SuiteError
 from grader.grading.model import Job, Result
 from grader.grading.runner import Grades, OnEvent, Runner, ignore
@@ -33,6 +35,23 @@ SandboxOption = Annotated[
     typer.Option("--sandbox", help="Where the code runs; without it: GRADER_SANDBOX, else docker where it is ready."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, and all else on stderr.")]
+
+ServerOption = Annotated[str | None, typer.Option("--server", envvar="GRADER_SERVER", help="URL of the server.")]
+KeyOption = Annotated[
+    str | None,
+    typer.Option("--key", envvar="GRADER_KEY", help="API key; without it, the one a server left in GRADER_DATA_DIR."),
+]
+MomentOption = Annotated[str | None, typer.Option(metavar="MOMENT", help="RFC 3339; without a zone, this machine's.")]
+
+
+def moment(option: str, text: str | None) -> str | None:
+    """What a MomentOption says, with a zone. Raises BadInput."""
+    if text is None:
+        return None
+    try:
+        return datetime.datetime.fromisoformat(text).astimezone().isoformat()
+    except ValueError:
+        raise BadInput(f"{option}: {text!r} is no moment such as 2026-11-26 or 2026-11-26T14:00:00Z") from None
 
 
 def read_settings(**changes: Any) -> Settings:
@@ -80,3 +99,22 @@ def opened_runner(settings: Settings, runtimes: Collection[str], at_once: int = 
     settings = settings.model_copy(update={"pool_size": 0, "pool_cap": at_once})
     with Runner(settings, make_backend(settings, runtimes)) as runner:
         yield Patient(runner, settings)
+
+
+@contextlib.contextmanager
+def opened_client(server: str | None, key: str | None) -> Iterator[Client]:
+    """A client of that server with that key; without them, of this machine's with the key that it left here."""
+    settings = read_settings()
+    with Client(server or f"http://127.0.0.1:{settings.port}", key or _key_here(settings)) as client:
+        yield client
+
+
+def _key_here(settings: Settings) -> str:
+    file = settings.data_dir / "key"
+    try:
+        return file.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise BadInput(
+            f"no API key: give one with --key or GRADER_KEY (there is none in {file} either); "
+            "`grader key create` makes one where the server runs"
+        ) from None

@@ -11,6 +11,8 @@ from typer.core import TyperCommand, TyperGroup
 COMMANDS = {
     "grade": ("grader.cli.grade:grade", "Grade a solution on this machine, without a server."),
     "submit": ("grader.cli.submit:submit", "Send a solution to a server and follow its grading."),
+    "regrade": ("grader.cli.regrade:app", "Grade stored submissions again; see what changes, apply it or not."),
+    "export": ("grader.cli.export:export", "Write the results of a server into a file."),
     "exercise": ("grader.cli.exercise:app", "Make, list, verify and digest exercises."),
     "serve": ("grader.cli.serve:serve", "Run the API; on the embedded default, the worker too."),
     "worker": ("grader.cli.serve:worker", "Run a worker that grades what the queue holds."),

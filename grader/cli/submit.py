@@ -10,11 +10,9 @@ import typer
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from grader.cli.common import JsonOption, read_settings
+from grader.cli.common import JsonOption, KeyOption, ServerOption, opened_client, read_settings
 from grader.cli.show import complain, err, out, print_json, safe, score_table, words
 from grader.client import Client, Event
-from grader.errors import BadInput
-from grader.settings import Settings
 from grader.submissions.archives import from_path
 from grader.submissions.files import Caps
 
@@ -28,11 +26,8 @@ def submit(
         Path, typer.Argument(help="A .py file, a folder with solution.py, or a .zip, .tar.gz, .tgz or .tar of one.")
     ],
     *,
-    server: Annotated[str | None, typer.Option(envvar="GRADER_SERVER", help="URL of the server.")] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(envvar="GRADER_KEY", help="API key; without it, the one that a server left in GRADER_DATA_DIR."),
-    ] = None,
+    server: ServerOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the grading to its end.")] = True,
 ) -> None:
@@ -43,7 +38,7 @@ def submit(
     """
     settings = read_settings()
     files = from_path(path, Caps.of(settings))
-    with Client(server or f"http://127.0.0.1:{settings.port}", key or _key_here(settings)) as client:
+    with opened_client(server, key) as client:
         stored = client.submit(exercise, files)
         err().print(words(f"submission {stored['id']}", "dim"))
         if not wait:
@@ -102,14 +97,3 @@ def _show(found: Mapping[str, Any], as_json: bool, extra: tuple[str, ...] = ()) 
     out().print(score_table(found))
     if found["detail"]:
         out().print(words(found["detail"]))
-
-
-def _key_here(settings: Settings) -> str:
-    file = settings.data_dir / "key"
-    try:
-        return file.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise BadInput(
-            f"no API key: give one with --key or GRADER_KEY (there is none in {file} either); "
-            "`grader key create` makes one where the server runs"
-        ) from None

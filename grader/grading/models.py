@@ -26,7 +26,8 @@ class Grading(Base):
     While it is queued: ``not_before`` is when it may run (a fault puts it off), ``enqueued_at`` when a task for it was
     last sent. While it runs: ``lease`` is a random word that only its worker knows, good until ``lease_until``.
     When it is done: ``result`` is the object of design section 6, unabridged; ``feedback`` what the exercise let
-    candidates see of it at that time. ``fault`` says what failed of ours, last, for operators.
+    candidates see of it at that time, ``exercise_digest`` the version that graded. ``fault`` says what failed of ours,
+    last, for operators.
     """
 
     __tablename__ = "gradings"
@@ -58,6 +59,7 @@ class Grading(Base):
     verdict: Mapped[Verdict | None] = mapped_column(word(Verdict))
     score: Mapped[float | None] = mapped_column(Float)
     max_score: Mapped[float | None] = mapped_column(Float)
+    exercise_digest: Mapped[str | None] = mapped_column(String(80), index=True)
     feedback: Mapped[str | None] = mapped_column(String(20))
     result: Mapped[dict[str, Any] | None] = mapped_column(Json)
     output: Mapped[str | None] = mapped_column(Text)

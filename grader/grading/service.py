@@ -105,6 +105,7 @@ def finish(session: Session, held: Claim, result: Result, feedback: str) -> None
         verdict=result.verdict,
         score=result.score,
         max_score=result.max_score,
+        exercise_digest=result.provenance["exercise_digest"],
         feedback=feedback,
         result=storable(result.to_json()),
         output=storable(result.output),

@@ -35,6 +35,13 @@ def reviewer(caller: AnyCaller) -> Caller:
     return caller
 
 
+def admin(caller: AnyCaller) -> Caller:
+    """As `caller`, for what only admins may do. Raises a 403."""
+    if not caller.may(Role.ADMIN):
+        raise Problem(403, f"this needs a key of the role admin; yours is a {caller.role}'s")
+    return caller
+
+
 def operator(request: Request, context: InContext, credentials: _Credentials) -> None:
     """For what operators watch: open to this machine itself, else it needs a reviewer's key.
 
@@ -48,6 +55,7 @@ def operator(request: Request, context: InContext, credentials: _Credentials) ->
 
 AnyCaller = Annotated[Caller, Depends(caller)]
 Reviewer = Annotated[Caller, Depends(reviewer)]
+Admin = Annotated[Caller, Depends(admin)]
 
 
 def _holder(context: Context, key: str) -> Caller:

@@ -27,6 +27,7 @@ _STATUSES = {
     "not_found": 404,
     "forbidden": 403,
     "not_queued": 409,
+    "conflict": 409,
 }
 TITLES = {
     400: ("bad_request", "Bad request"),

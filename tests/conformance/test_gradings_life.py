@@ -26,7 +26,17 @@ def do(database, step, *args, **kwargs):
 
 def result(output="", message="", score=1.0):
     test = TestResult("test_a.py::test_a", "a", Outcome.FAILED, 0, 1, message)
-    return Result("adding", Status.DONE, Verdict.PARTIAL, score, 2.0, (test,), Usage(), {"seed": 7}, output)
+    return Result(
+        "adding",
+        Status.DONE,
+        Verdict.PARTIAL,
+        score,
+        2.0,
+        (test,),
+        Usage(),
+        {"seed": 7, "exercise_digest": "sha256:1"},
+        output,
+    )
 
 
 def test_a_grading_is_queued_claimed_told_about_and_finished(database):

@@ -12,7 +12,7 @@ from grader.catalog.catalog import Catalog
 from grader.db import now
 from grader.errors import JudgeError, SuiteError
 from grader.grading import service
-from grader.grading.model import Outcome, Result, Status, TestResult, Verdict
+from grader.grading.model import Outcome, Result, Status, TestResult, Verdict, provenance
 from grader.grading.models import Kind
 from grader.grading.work import Work
 from grader.metrics.worker import Measures
@@ -43,7 +43,9 @@ class Script:
             ending()
         test = TestResult("test_it.py::test_adds", "adds", Outcome.PASSED, 1, 1)
         on_event({"kind": "test", "test": test.to_json(), "done": 1, "total": 1})
-        return Result(exercise.slug, Status.DONE, Verdict.PASSED, 1, 1, (test,), Usage(), {"seed": job.seed})
+        return Result(
+            exercise.slug, Status.DONE, Verdict.PASSED, 1, 1, (test,), Usage(), provenance(exercise, job, "image", {})
+        )
 
     def close(self):
         """Nothing to close."""
