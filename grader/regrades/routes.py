@@ -70,7 +70,7 @@ class ChangesPage(Page):
     status_code=201,
     summary="Begin a regrade",
     response_description="It is stored, and its submissions are graded again, a few at a time.",
-    responses=problems(401, 403),
+    responses=problems(400, 401, 403, 404),
 )
 def create(response: Response, context: InContext, caller: Reviewer, body: RegradeBody) -> RegradeView:
     """Grade stored submissions again, each with its stored seed, against the exercise as it is now. The scores that
@@ -92,7 +92,7 @@ def create(response: Response, context: InContext, caller: Reviewer, body: Regra
     "/count",
     summary="Count what a regrade would grade",
     response_description="The number.",
-    responses=problems(401, 403),
+    responses=problems(400, 401, 403),
 )
 def count(context: InContext, caller: Reviewer, body: SelectionBody) -> CountView:
     """Begins nothing."""
@@ -181,31 +181,31 @@ def changes_csv(
     )
 
 
-@router.post("/{regrade_id}/pause", summary="Pause a regrade", responses=problems(401, 403, 404, 409))
+@router.post("/{regrade_id}/pause", summary="Pause a regrade", responses=problems(400, 401, 403, 404, 409))
 def pause(context: InContext, caller: Reviewer, regrade_id: RegradeId, body: ReasonBody) -> RegradeView:
     """No further submission is begun; what is being graded ends."""
     return _done(context, caller, regrade_id, body.reason, service.pause)
 
 
-@router.post("/{regrade_id}/resume", summary="Resume a regrade", responses=problems(401, 403, 404, 409))
+@router.post("/{regrade_id}/resume", summary="Resume a regrade", responses=problems(400, 401, 403, 404, 409))
 def resume(context: InContext, caller: Reviewer, regrade_id: RegradeId, body: ReasonBody) -> RegradeView:
     """Go on after a pause. One that is ready tries those submissions again that ended in a fault."""
     return _done(context, caller, regrade_id, body.reason, service.resume)
 
 
-@router.post("/{regrade_id}/cancel", summary="Cancel a regrade", responses=problems(401, 403, 404, 409))
+@router.post("/{regrade_id}/cancel", summary="Cancel a regrade", responses=problems(400, 401, 403, 404, 409))
 def cancel(context: InContext, caller: Reviewer, regrade_id: RegradeId, body: ReasonBody) -> RegradeView:
     """End it before it is ready. Nothing of it ever counts."""
     return _done(context, caller, regrade_id, body.reason, service.cancel)
 
 
-@router.post("/{regrade_id}/discard", summary="Discard a change-set", responses=problems(401, 403, 404, 409))
+@router.post("/{regrade_id}/discard", summary="Discard a change-set", responses=problems(400, 401, 403, 404, 409))
 def discard(context: InContext, caller: Admin, regrade_id: RegradeId, body: ReasonBody) -> RegradeView:
     """Decide that (the rest of) the new gradings shall not count. They stay readable."""
     return _done(context, caller, regrade_id, body.reason, service.discard)
 
 
-@router.post("/{regrade_id}/apply", summary="Apply a change-set", responses=problems(401, 403, 404, 409))
+@router.post("/{regrade_id}/apply", summary="Apply a change-set", responses=problems(400, 401, 403, 404, 409))
 def apply(context: InContext, caller: Admin, regrade_id: RegradeId, body: ApplyBody) -> AppliedView:
     """Let new gradings count, all at once: the whole, or the part that is named. The old ones stay readable."""
     with context.database.begin() as session:
