@@ -17,6 +17,8 @@ COMMANDS = {
     "serve": ("grader.cli.serve:serve", "Run the API; on the embedded default, the worker too."),
     "worker": ("grader.cli.serve:worker", "Run a worker that grades what the queue holds."),
     "key": ("grader.cli.keys:app", "Create, list and revoke API keys."),
+    "backup": ("grader.cli.backup:backup", "Write a backup of the embedded service, also while it runs."),
+    "restore": ("grader.cli.backup:restore", "Put a backup back into its place."),
     "doctor": ("grader.cli.doctor:doctor", "Inspect this machine: what is unsafe, slow or missing, and the remedy."),
 }
 """Name -> where it is ("module:attribute", a function or a Typer app) and its line in `grader --help`."""

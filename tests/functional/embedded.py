@@ -16,7 +16,7 @@ class Embedded:
 
     def __init__(self, folder, exercises):
         self.data, self._exercises = folder / "var", exercises
-        self.log = ""
+        self.log = self.url = ""
 
     def start(self):
         self._file = self.data.parent / "log"
