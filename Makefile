@@ -4,6 +4,9 @@ PYTHON ?= python3
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH = torch==2.13.0+cpu
 
+# Tests at a time. Those of the exercises measure, and have the machine to themselves.
+JOBS ?= 2
+
 BIN = .venv/bin
 READY = .venv/.ready
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
@@ -38,7 +41,8 @@ serve: $(READY) ## the embedded service on http://127.0.0.1:8300, until Ctrl-C
 	@$(BIN)/grader serve
 
 test: $(READY) ## all tests; what needs an engine, Redis or PostgreSQL runs where these answer
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --ignore tests/exercises
+	@$(BIN)/python -m pytest tests/exercises
 
 check: $(READY) ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -40,8 +41,10 @@ def missing() -> Missing:
 
 @pytest.fixture(scope="session")
 def redis_url(missing: Missing) -> str:
-    """A Redis server that tests may fill and flush."""
-    return os.environ.get("GRADER_TEST_REDIS_URL") or missing("GRADER_TEST_REDIS_URL names no Redis server")
+    """A database of a Redis server that tests may fill and flush; each worker of pytest-xdist has one of its own."""
+    url = os.environ.get("GRADER_TEST_REDIS_URL") or missing("GRADER_TEST_REDIS_URL names no Redis server")
+    number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return urlsplit(url)._replace(path=f"/{number}").geturl()
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_plain_values_come_back_with_their_exact_types(value):
         bytearray(b"x"),
         "\ud800",
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_standard_types_come_back_as_what_they_are(value):
     back = there_and_back(value)
