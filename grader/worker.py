@@ -34,7 +34,7 @@ from grader.grading.models import Kind
 from grader.grading.runner import Runner
 from grader.grading.tasks import register
 from grader.grading.work import Work
-from grader.metrics.worker import Measures, Messages
+from grader.metrics.worker import Measures, Messages, Sandboxes
 from grader.queue import Queue
 from grader.settings import Settings
 
@@ -67,6 +67,7 @@ class Worker:
         kinds = shares(settings.concurrency, settings.interactive_reserve)
         self._slots = [self._slot(queue.app(share), number) for number, share in enumerate(kinds)]
         registry.register(Messages(queue))
+        registry.register(Sandboxes(self._runner.census))
         self._caretaker = Caretaker(settings, database, queue, self._runner.backend, self._catalog)
 
     def start(self) -> None:

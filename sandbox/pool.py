@@ -83,6 +83,16 @@ class SandboxPool:
             self._fill(sandbox.spec)
             self._changed.notify_all()
 
+    def census(self) -> dict[str, int]:
+        """How many sandboxes are idle, busy, starting, and how many gradings wait for one."""
+        with self._changed:
+            return {
+                "idle": sum(map(len, self._idle.values())),
+                "busy": len(self._busy),
+                "starting": sum(self._starting.values()),
+                "wanted": sum(self._waiting.values()),
+            }
+
     def close(self) -> None:
         """Destroy the idle ones and those that are just starting; busy ones go when they are released."""
         with self._changed:

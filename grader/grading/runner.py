@@ -74,6 +74,10 @@ class Runner:
         self._judges.warm(exercise.runtime)
         self._pool.prewarm(SandboxSpec.of(exercise.runtime, exercise.limits))
 
+    def census(self) -> dict[str, int]:
+        """The state of the pool: see `sandbox.pool.SandboxPool.census`."""
+        return self._pool.census()
+
     def grade(self, exercise: Exercise, job: Job, on_event: OnEvent = ignore, policy: Policy | None = None) -> Result:
         """Grade to the end. Raises `Fault` or `SandboxError` when *we* failed; anything else is in the Result."""
         self._judges.warm(exercise.runtime)

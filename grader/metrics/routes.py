@@ -91,14 +91,17 @@ class _Gradings:
         total = GaugeMetricFamily("grader_gradings", "Gradings stored.", labels=("status", "kind", "verdict"))
         wait = GaugeMetricFamily("grader_longest_wait_seconds", "How long the oldest one has waited.", labels=("kind",))
         workers = GaugeMetricFamily("grader_workers", "Live workers.", labels=("sandbox", "usable"))
+        regrades = GaugeMetricFamily("grader_regrades", "Regrades begun.", labels=("state",))
         with self.context.database.begin() as session:
+            for state, number in service.regrades(session):
+                regrades.add_metric([state], number)
             for *labels, number in service.counts(session):
                 total.add_metric(labels, number)
             for kind in Kind:
                 wait.add_metric([kind], service.longest_wait_s(session, kind))
             for key, number in service.by_sandbox(service.live(session, _silent_s(self.context))).items():
                 workers.add_metric(key, number)
-        yield from (total, wait, workers)
+        yield from (total, wait, workers, regrades)
 
 
 def _database(context: Context) -> Part:

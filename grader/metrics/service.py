@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from grader.db import now
 from grader.grading.models import Grading
 from grader.metrics.models import Worker
+from grader.regrades.models import Regrade
 
 FORGOTTEN_AFTER_S = 86_400  # a worker that fell silent this long ago is no longer listed
 
@@ -43,6 +44,12 @@ def counts(session: Session) -> list[tuple[str, str, str, int]]:
         )
     )
     return [(str(status), str(kind), str(verdict or ""), number) for status, kind, verdict, number in rows]
+
+
+def regrades(session: Session) -> list[tuple[str, int]]:
+    """How many regrades there are: (state, number)."""
+    rows = session.execute(select(Regrade.state, func.count()).group_by(Regrade.state))
+    return [(str(state), number) for state, number in rows]
 
 
 def longest_wait_s(session: Session, kind: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -78,6 +78,21 @@ class Messages(Collector):
         with contextlib.suppress(QueueDown):
             for kind in Kind:
                 found.add_metric([kind], self._queue.depth(kind))
+        yield found
+
+
+class Sandboxes(Collector):
+    """The pool of this worker, asked at each scrape."""
+
+    def __init__(self, census: Callable[[], Mapping[str, int]]) -> None:
+        self._census = census
+
+    def collect(self) -> Iterator[Metric]:
+        """One gauge, by state."""
+        text = "Sandboxes here that are idle, busy or starting, and (wanted) gradings that wait for one."
+        found = GaugeMetricFamily("grader_worker_sandboxes", text, labels=("state",))
+        for state, number in self._census().items():
+            found.add_metric([state], number)
         yield found
 
 
