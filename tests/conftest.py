@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -61,13 +62,14 @@ def postgres_url(missing: Missing) -> str:
 
 
 @pytest.fixture(scope="session")
-def docker_backend(missing: Missing, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    """The docker backend, with images that fit this code."""
+def docker_backend(missing: Missing) -> Iterator[Backend]:
+    """The docker backend, with images that fit this code. A short folder: the name of a socket has 107 bytes."""
     from sandbox.backends.docker import DockerBackend
 
     image = os.environ.get("GRADER_DOCKER_IMAGE", "grader-sandbox")
-    folder = os.environ.get("GRADER_DOCKER_SOCKET_DIR") or tmp_path_factory.mktemp("sockets")
-    yield from _usable(DockerBackend(image, None, Path(folder)), missing)
+    with tempfile.TemporaryDirectory(prefix="grader-") as made:
+        folder = os.environ.get("GRADER_DOCKER_SOCKET_DIR") or made
+        yield from _usable(DockerBackend(image, None, Path(folder)), missing)
 
 
 @pytest.fixture(scope="session")

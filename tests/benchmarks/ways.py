@@ -45,8 +45,15 @@ def container_per_submission(slug: str) -> Iterator[Grade]:
 @contextlib.contextmanager
 def service(slug: str, sandbox: str, policy: str) -> Iterator[Grade]:
     """This service: HTTP → Redis → Celery worker → sandbox → PostgreSQL, until the score can be read."""
+    with served(sandbox, policy) as (client, _):
+        yield lambda: submit(client, slug, reference(slug))
+
+
+@contextlib.contextmanager
+def served(sandbox: str, policy: str, **settings: str) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
+    """A service of its own: a client with an admin's key, and the environment of its processes."""
     with contextlib.ExitStack() as stack:
-        environment = stack.enter_context(_environment(sandbox, policy))
+        environment = stack.enter_context(_environment(sandbox, policy)) | settings
         port = environment["GRADER_PORT"]
         key = json.loads(
             _run([str(_BIN / "grader"), "key", "create", "bench", "--role", "admin", "--json"], env=environment)
@@ -59,11 +66,16 @@ def service(slug: str, sandbox: str, policy: str) -> Iterator[Grade]:
             )
         )
         _until_ready(client)
-        source = (EXERCISES / slug / "reference" / "solution.py").read_text()
-        yield lambda: _submit(client, slug, source)
+        yield client, environment
 
 
-def _submit(client: httpx.Client, slug: str, source: str) -> None:
+def reference(slug: str) -> str:
+    """The solution that passes."""
+    return (EXERCISES / slug / "reference" / "solution.py").read_text()
+
+
+def submit(client: httpx.Client, slug: str, source: str) -> None:
+    """Send a solution and wait for its score."""
     answer = client.post("/v1/submissions", json={"exercise": slug, "files": {"solution.py": source}})
     answer.raise_for_status()
     where = answer.headers["Location"]

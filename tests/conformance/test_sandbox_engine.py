@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import tempfile
 import threading
 from pathlib import Path
 
@@ -56,18 +57,25 @@ class Relay:
 
 
 @pytest.fixture
-def relay(docker_backend, tmp_path, monkeypatch):
+def sockets():
+    """A folder whose name is short: that of a Unix socket has at most 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="grader-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def relay(docker_backend, sockets, monkeypatch):
     engine = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
-    relay = Relay(str(tmp_path / "engine"), engine)
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine")
+    relay = Relay(str(sockets / "engine"), engine)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{sockets}/engine")
     yield relay
     with contextlib.suppress(OSError):
         relay.stop()
 
 
 @pytest.fixture
-def relayed(relay, tmp_path):
-    backend = DockerBackend(IMAGE, None, tmp_path / "sockets")
+def relayed(relay, sockets):
+    backend = DockerBackend(IMAGE, None, sockets / "control")
     yield backend
     backend.close()
 

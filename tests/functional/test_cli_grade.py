@@ -79,7 +79,7 @@ def test_the_same_seed_gives_the_same_score_again(grader: Grader, sums: Path) ->
     ("arguments", "told"),
     [
         (["grade"], "Missing argument"),
-        (["grad"], "Did you mean 'grade'?"),
+        (["grad"], "Did you mean"),
         (["grade", "sums", "FILE", "--frobnicate"], "No such option"),
         (["grade", "sums", "FILE", "--sandbox", "chroot"], "'--sandbox'"),
         (["grade", "sums", "FILE", "--seed", "-1"], "'--seed'"),

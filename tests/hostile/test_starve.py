@@ -88,7 +88,9 @@ CASES = [
         "time_limit",
     ),
     case("a_regular_expression", everywhere("return re.match('(a+)+$', 'a' * 40 + 'b')", "import re"), "time_limit"),
-    case("exceptions_too_large", everywhere("raise ValueError('x' * (1 << 26), ['y'] * 100_000)")),
+    case(
+        "exceptions_too_large", everywhere("raise ValueError('x' * (1 << 26), ['y'] * 100_000)"), "failed", "time_limit"
+    ),
     case(
         "signals_ignored",
         everywhere(

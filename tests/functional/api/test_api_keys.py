@@ -1,5 +1,6 @@
 """Who may call: keys, roles, and what is open without a key."""
 
+import functools
 import logging
 
 import pytest
@@ -8,16 +9,24 @@ from grader.accounts import service as accounts
 from grader.accounts.models import Role
 from tests.functional.api.material import code, submitted
 
+NOBODYS = "0" * 32
 NEEDS_KEY = [
     ("GET", "/v1/exercises"),
     ("GET", "/v1/exercises/adding"),
     ("POST", "/v1/submissions"),
     ("GET", "/v1/submissions"),
-    ("GET", f"/v1/submissions/{'0' * 32}"),
-    ("GET", f"/v1/submissions/{'0' * 32}/files"),
-    ("GET", f"/v1/submissions/{'0' * 32}/gradings"),
-    ("GET", f"/v1/submissions/{'0' * 32}/events"),
-    ("DELETE", f"/v1/submissions/{'0' * 32}"),
+    ("GET", f"/v1/submissions/{NOBODYS}"),
+    ("GET", f"/v1/submissions/{NOBODYS}/files"),
+    ("GET", f"/v1/submissions/{NOBODYS}/gradings"),
+    ("GET", f"/v1/submissions/{NOBODYS}/events"),
+    ("DELETE", f"/v1/submissions/{NOBODYS}"),
+    ("POST", "/v1/regrades"),
+    ("GET", "/v1/regrades"),
+    ("POST", "/v1/regrades/count"),
+    *(("GET", f"/v1/regrades/{NOBODYS}{part}") for part in ("", "/summary", "/changes", "/changes.csv", "/events")),
+    *(("POST", f"/v1/regrades/{NOBODYS}/{act}") for act in ("pause", "resume", "cancel", "apply", "discard")),
+    ("GET", "/v1/exports/results.csv"),
+    ("GET", "/v1/exports/results.jsonl"),
 ]
 
 
@@ -33,9 +42,10 @@ def test_without_a_good_key_nothing_is_answered(nobody, method, path, header):
 def test_every_endpoint_under_v1_needs_a_key(nobody):
     paths = nobody.get("/openapi.json").json()["paths"]
     documented = {(method.upper(), path) for path, methods in paths.items() for method in methods if "/v1" in path}
-    tried = {
-        (method, path.replace("adding", "{slug}").replace("0" * 32, "{submission_id}")) for method, path in NEEDS_KEY
-    }
+    named = {"adding": "{slug}", f"regrades/{NOBODYS}": "regrades/{regrade_id}", NOBODYS: "{submission_id}"}
+    tried = set()
+    for method, path in NEEDS_KEY:
+        tried.add((method, functools.reduce(lambda told, pair: told.replace(*pair), named.items(), path)))
     assert tried == documented
 
 
