@@ -21,10 +21,10 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 
+from grader import migrations
 from grader.db import Database
 from grader.errors import BadInput
 from grader.metrics import service as workers
-from grader.migrations import config
 
 DATABASE, KEY, MANIFEST = "grader.sqlite", "key", "manifest.json"
 _FORMAT = 1
@@ -129,17 +129,12 @@ def _check(copy: Path, manifest: Manifest) -> None:
         found, numbers = str(error), {}
     if found != "ok" or any(getattr(manifest, name) != number for name, number in numbers.items()):
         raise BadInput(f"the database in the backup is damaged: {found}")
-    known = {revision.revision for revision in _scripts().walk_revisions()}
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    known = {revision.revision for revision in scripts.walk_revisions()}
     if manifest.schema not in known:
         raise BadInput(
             f"the backup is from a later version, grader {manifest.version}: install that one, or a later one"
         )
-
-
-def _scripts() -> ScriptDirectory:
-    database = Database("sqlite://")
-    with database.engine.connect() as connection:
-        return ScriptDirectory.from_config(config(connection))
 
 
 def _in_use(target: Path, silent_s: float) -> bool:

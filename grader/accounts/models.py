@@ -15,7 +15,7 @@ class Role(StrEnum):
     """What the holder of a key may do; each role includes the ones below it."""
 
     ADMIN = "admin"
-    REVIEWER = "reviewer"  # reads everything, hidden tests and messages included
+    REVIEWER = "reviewer"  # reads everything, hidden tests and messages included; batches; begins regrades
     CANDIDATE = "candidate"  # submits, and reads own submissions as the feedback policy allows
 
 

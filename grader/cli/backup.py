@@ -11,9 +11,8 @@ from grader import backups
 from grader.cli.common import read_settings
 from grader.cli.show import out, words
 from grader.errors import BadInput
+from grader.metrics.service import SILENT_BEATS
 from grader.settings import Settings
-
-_SILENT_BEATS = 3
 
 
 def backup(file: Annotated[Path, typer.Argument(help="Where to write it, e.g. grader-2026-11-26.tar.gz.")]) -> None:
@@ -34,7 +33,7 @@ def restore(
 ) -> None:
     """Put a backup into GRADER_DATA_DIR. The service must not run. It is checked before anything is replaced."""
     settings = _embedded()
-    made = backups.restore(file, settings.data_dir, replace, _SILENT_BEATS * settings.reconcile_every_s)
+    made = backups.restore(file, settings.data_dir, replace, SILENT_BEATS * settings.reconcile_every_s)
     told = f"{made.submissions} submissions, {made.gradings} gradings, as of {made.created_at}"
     out().print(words(f"{settings.data_dir}: {told}; `grader serve` starts with it"), soft_wrap=True)
 

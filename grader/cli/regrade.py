@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +18,7 @@ from grader.cli.show import complain, err, out, print_json, style, words
 from grader.client import Client
 from grader.errors import BadInput
 from grader.grading.model import Verdict
-from grader.regrades.models import Policy
+from grader.regrades.models import Only, Policy, Which
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,26 +27,6 @@ app = typer.Typer(
 )
 _PATH = "/v1/regrades"
 _SHOWN = 20  # submissions of a change-set in a terminal
-
-
-class Which(StrEnum):
-    """Which submissions of a change-set."""
-
-    CHANGED = "changed"
-    RAISED = "raised"
-    LOWERED = "lowered"
-    FLAKY = "flaky"
-    FAULTS = "faults"
-    ALL = "all"
-
-
-class Only(StrEnum):
-    """Which changes to apply."""
-
-    ALL = "all"
-    CHANGED = "changed"
-    RAISED = "raised"
-    LOWERED = "lowered"
 
 
 RegradeId = Annotated[str, typer.Argument(metavar="ID", help="Id of the regrade, as `regrade list` shows it.")]

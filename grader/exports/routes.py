@@ -8,7 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from grader.accounts.service import Caller
 from grader.catalog.schema import SLUG
@@ -19,14 +18,12 @@ from grader.submissions.service import Filters
 from grader.submissions.views import SubmissionView, submission_view
 from grader.web.auth import Reviewer
 from grader.web.context import Context, InContext
-from grader.web.documented import problems
+from grader.web.documented import Absent, problems
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
 _PAGE = 200
 _ABOUT = ("id", "exercise", "key_id", "created_at", "finished_at", "status", "verdict", "score", "max_score", "digest")
 _MADE_FROM = ("exercise_digest", "image")  # not the seed: it has more digits than a spreadsheet's numbers
-
-Absent = SkipJsonSchema[None]
 
 
 class Asked(BaseModel):

@@ -20,7 +20,6 @@ from grader.web.context import Context, InContext
 from grader.web.documented import problems
 
 router = APIRouter(tags=["operation"])
-_SILENT_BEATS = 3  # heartbeats that a worker may miss before it is taken for dead
 _log = structlog.get_logger()
 
 
@@ -136,4 +135,4 @@ def _sandbox(context: Context) -> Part:
 
 
 def _silent_s(context: Context) -> float:
-    return _SILENT_BEATS * context.settings.reconcile_every_s
+    return service.SILENT_BEATS * context.settings.reconcile_every_s

@@ -14,6 +14,7 @@ from grader.grading.models import Grading
 from grader.metrics.models import Worker
 from grader.regrades.models import Regrade
 
+SILENT_BEATS = 3  # heartbeats that a worker may miss before it is taken for dead
 FORGOTTEN_AFTER_S = 86_400  # a worker that fell silent this long ago is no longer listed
 
 

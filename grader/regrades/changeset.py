@@ -16,11 +16,10 @@ from grader.db import now
 from grader.grading.models import Grading
 from grader.regrades import service
 from grader.regrades.comparison import moved, share
-from grader.regrades.models import Change, Found, Regrade, State
+from grader.regrades.models import COMPARED, Change, Found, Regrade, State, Which
 
 BOUNDS = (-50.0, -20.0, -5.0, 0.0, 5.0, 20.0, 50.0)
 _RATE_OVER_S = 60.0
-_COMPARED = (Found.SAME, Found.CHANGED)
 _TEST = ("outcome", "points", "max_points", "message")
 
 
@@ -95,7 +94,7 @@ class Summary:
 
 def summary(session: Session, regrade: Regrade) -> Summary:
     """What has been found up to now."""
-    of_this = (Change.regrade_id == regrade.id, Change.found.in_(_COMPARED))
+    of_this = (Change.regrade_id == regrade.id, Change.found.in_(COMPARED))
     pairs = session.execute(
         select(Change.old_verdict, Change.new_verdict, func.count())
         .where(*of_this)
@@ -136,14 +135,16 @@ class Line:
     fault: str | None
 
 
-def lines(session: Session, regrade: Regrade, which: str, after: str | None, limit: int) -> Sequence[Line]:
-    """Submissions in order of their ids, after the id `after`. `which`: a word of `Which`."""
+def lines(session: Session, regrade: Regrade, which: Which, after: str | None, limit: int) -> Sequence[Line]:
+    """Submissions in order of their ids, after the id `after`."""
     old, new = aliased(Grading), aliased(Grading)
     query = (
         select(Change, old, new)
         .join(old, old.id == Change.old_id)
         .outerjoin(new, new.id == Change.new_id)
-        .where(Change.regrade_id == regrade.id, *_which(which), *([Change.submission_id > after] if after else []))
+        .where(
+            Change.regrade_id == regrade.id, *service.named(which), *([Change.submission_id > after] if after else [])
+        )
         .order_by(Change.submission_id)
         .limit(limit)
     )
@@ -156,14 +157,6 @@ def _line(change: Change, old: Grading, new: Grading | None) -> Line:
         for test in moved(old.result, new.result):
             tests.append({"id": test.id, "title": test.title, "old": _side(test.old), "new": _side(test.new)})
     return Line(change, tests, new.fault if new is not None and change.found is Found.FAULT else None)
-
-
-def _which(which: str) -> list[ColumnElement[bool]]:
-    if which == "flaky":
-        return [Change.flaky.is_(True)]
-    if which == "faults":
-        return [Change.found == Found.FAULT]
-    return service.only(which)
 
 
 def _side(test: Mapping[str, Any] | None) -> dict[str, Any] | None:

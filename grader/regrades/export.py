@@ -8,18 +8,19 @@ from typing import Any
 from grader.db import Database
 from grader.exports import spreadsheet
 from grader.regrades import changeset, service
+from grader.regrades.models import Which
 from grader.regrades.views import ChangeView, change_view
 
 _PAGE = 500
 _COLUMNS = tuple(name for name in ChangeView.model_fields if name != "tests")
 
 
-def csv_of(database: Database, regrade_id: str, which: str) -> Iterator[str]:
+def csv_of(database: Database, regrade_id: str, which: Which) -> Iterator[str]:
     """A line for each submission, read page by page: no transaction stays open while a slow client reads."""
     return spreadsheet.lines([*_COLUMNS, "tests"], _rows(database, regrade_id, which))
 
 
-def _rows(database: Database, regrade_id: str, which: str) -> Iterator[list[object]]:
+def _rows(database: Database, regrade_id: str, which: Which) -> Iterator[list[object]]:
     after: str | None = None
     while True:
         with database.begin() as session:

@@ -30,7 +30,7 @@ from sandbox.errors import SandboxError
 from sandbox.interface import Backend
 
 AHEAD = 64
-_AT_ONCE = 100  # comparisons in a transaction: others wait for it on SQLite
+_ENDED = (Status.DONE, Status.FAULT, Status.CANCELLED)
 _SOON_S = 0.25
 _log = structlog.get_logger()
 
@@ -144,12 +144,8 @@ def _graded(session: Session, regrade: Regrade) -> Sequence[tuple[Change, Gradin
         select(Change, Grading)
         .join(Grading, Grading.id == Change.new_id)
         .where(Change.regrade_id == regrade.id, Change.found == Found.GRADING, Grading.status.in_(_ENDED))
-        .limit(_AT_ONCE)
     )
     return [(change, grading) for change, grading in session.execute(query)]
-
-
-_ENDED = (Status.DONE, Status.FAULT, Status.CANCELLED)
 
 
 def _unsettled() -> Any:

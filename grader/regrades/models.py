@@ -41,6 +41,30 @@ class Found(StrEnum):
     FAULT = "fault"  # no new score; the old grading goes on counting
 
 
+class Which(StrEnum):
+    """Which submissions of a change-set to list."""
+
+    CHANGED = "changed"
+    RAISED = "raised"
+    LOWERED = "lowered"
+    FLAKY = "flaky"
+    FAULTS = "faults"
+    ALL = "all"
+
+
+class Only(StrEnum):
+    """Which changes to apply."""
+
+    ALL = "all"
+    CHANGED = "changed"
+    RAISED = "raised"
+    LOWERED = "lowered"
+
+
+COMPARED = (Found.SAME, Found.CHANGED)
+"""There is a new score."""
+
+
 class Regrade(Base):
     """``selection`` is what was asked for. ``again``: also what has been graded with the same five."""
 

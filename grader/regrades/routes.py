@@ -16,9 +16,8 @@ from starlette.concurrency import run_in_threadpool
 
 from grader.accounts.service import Caller
 from grader.regrades import changeset, export, service
-from grader.regrades.models import Regrade, State
+from grader.regrades.models import Regrade, State, Which
 from grader.regrades.views import (
-    Absent,
     AppliedView,
     ApplyBody,
     ChangesView,
@@ -29,7 +28,6 @@ from grader.regrades.views import (
     RegradeView,
     SelectionBody,
     SummaryView,
-    Which,
     applied_view,
     change_view,
     regrade_view,
@@ -38,7 +36,7 @@ from grader.regrades.views import (
 from grader.web import pages
 from grader.web.auth import Admin, Reviewer
 from grader.web.context import Context, InContext
-from grader.web.documented import problems
+from grader.web.documented import Absent, problems
 
 router = APIRouter(prefix="/v1/regrades", tags=["regrades"])
 _POLL_S = 0.5
@@ -150,7 +148,7 @@ def changes(
     after = None if asked.cursor is None else pages.read(asked.cursor)
     with context.database.begin() as session:
         regrade = service.find(session, regrade_id)
-        found = changeset.lines(session, regrade, str(asked.which), after, asked.limit + 1)
+        found = changeset.lines(session, regrade, asked.which, after, asked.limit + 1)
         items = [change_view(line) for line in found[: asked.limit]]
     following = _next(request, response, items[-1].submission_id if len(found) > asked.limit else None)
     return ChangesView(items=items, next=following)
@@ -175,7 +173,7 @@ def changes_csv(
     with context.database.begin() as session:
         service.find(session, regrade_id)
     return StreamingResponse(
-        export.csv_of(context.database, regrade_id, str(which)),
+        export.csv_of(context.database, regrade_id, which),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="regrade-{regrade_id}.csv"'},
     )

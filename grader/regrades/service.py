@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, exists, func, insert, literal, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from grader.accounts.service import Caller
 from grader.db import new_id, now, storable
@@ -25,7 +25,7 @@ from grader.errors import BadInput
 from grader.grading import service as gradings
 from grader.grading.model import Status, Verdict
 from grader.grading.models import Grading
-from grader.regrades.models import Act, Change, Found, Policy, Regrade, State
+from grader.regrades.models import COMPARED, Act, Change, Found, Only, Policy, Regrade, State, Which
 from grader.submissions.models import Submission
 
 _ENDED = (Status.DONE, Status.FAULT)
@@ -49,7 +49,7 @@ class Part:
     """Which changes to apply; the default is all of them. `ids`: of submissions."""
 
     ids: Collection[str] = ()
-    only: str = "all"  # all | changed | raised | lowered
+    only: Only = Only.ALL
 
 
 @dataclass(frozen=True)
@@ -187,14 +187,12 @@ def apply(session: Session, caller: Caller, regrade_id: str, part: Part, reason:
     old = aliased(Grading)
     still = exists().where(old.id == Change.old_id, old.counts)
     overtaken = _number(session, and_(chosen, ~still))
-    ready = and_(chosen, still)
-    number = _number(session, ready)
-    if not number and part.ids:
-        raise BadInput("none of these submissions has a new grading in this regrade that could be applied", "conflict")
     moment = now(session)
     # Marked first: "still" is no longer true once the old gradings do not count.
-    mark = update(Change).where(ready).values(applied_at=moment)
+    mark = update(Change).where(chosen, still).values(applied_at=moment)
     marked = session.execute(mark.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
+    if not marked and part.ids:
+        raise BadInput("none of these submissions has a new grading in this regrade that could be applied", "conflict")
     of_now = and_(Change.regrade_id == regrade.id, Change.applied_at == moment)
     for value, column in ((False, Change.old_id), (True, Change.new_id)):
         session.execute(
@@ -228,36 +226,41 @@ def _chosen(selection: Selection) -> list[ColumnElement[bool]]:
     return found
 
 
-def only(which: str) -> list[ColumnElement[bool]]:
-    """Which changes a word names: all, changed, raised or lowered."""
+def named(which: Which | Only) -> list[ColumnElement[bool]]:
+    """The changes that a word names, as conditions."""
     conditions: dict[str, list[ColumnElement[bool]]] = {
         "all": [],
         "changed": [Change.found == Found.CHANGED],
-        "raised": [_compared(), _new_share() > _old_share() + 1e-9],
+        "raised": [_compared(), _share(Change.new_score, Change.new_max_score) > _old_share() + 1e-9],
         "lowered": [_compared(), _lower()],
+        "flaky": [Change.flaky.is_(True)],
+        "faults": [Change.found == Found.FAULT],
     }
     return conditions[which]
 
 
 def _part(part: Part) -> list[ColumnElement[bool]]:
-    return [*only(part.only), *([Change.submission_id.in_(part.ids)] if part.ids else [])]
+    return [*named(part.only), *([Change.submission_id.in_(part.ids)] if part.ids else [])]
 
 
 def _compared() -> ColumnElement[bool]:
-    return Change.found.in_((Found.SAME, Found.CHANGED))
+    return Change.found.in_(COMPARED)
 
 
 def _lower() -> ColumnElement[bool]:
-    """As `comparison.lowers`, for the database."""
-    return _new_share() < _old_share() - 1e-9
-
-
-def _new_share() -> ColumnElement[float]:
-    return func.coalesce(Change.new_score / func.nullif(Change.new_max_score, 0.0), 0.0)
+    """The new score is a smaller share. Shares, since a new suite may have other points."""
+    return _share(Change.new_score, Change.new_max_score) < _old_share() - 1e-9
 
 
 def _old_share() -> ColumnElement[float]:
-    return func.coalesce(Change.old_score / func.nullif(Change.old_max_score, 0.0), 0.0)
+    return _share(Change.old_score, Change.old_max_score)
+
+
+def _share(
+    score: InstrumentedAttribute[float | None], most: InstrumentedAttribute[float | None]
+) -> ColumnElement[float]:
+    """As `comparison.share`, for the database."""
+    return func.coalesce(score / func.nullif(most, 0.0), 0.0)
 
 
 def _number(session: Session, condition: ColumnElement[bool]) -> int:
@@ -290,7 +293,6 @@ def _expect(session: Session, regrade_id: str, *states: State) -> Regrade:
 def _note(
     session: Session, regrade: Regrade, caller: Caller, kind: str, reason: str, changes: int | None = None
 ) -> None:
-    moment = now(session)
     about = {"regrade_id": regrade.id, "kind": kind, "key_id": caller.key_id, "reason": storable(reason)}
-    session.add(Act(**about, changes=changes, at=moment))
+    session.add(Act(**about, changes=changes, at=now(session)))
     session.flush()

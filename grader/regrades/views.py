@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
 
 from grader.catalog.schema import SLUG
 from grader.grading.model import Outcome, Verdict
 from grader.regrades.changeset import Line, Progress, Summary, change_in_points
-from grader.regrades.models import Act, Found, Policy, Regrade, State
+from grader.regrades.models import COMPARED, Act, Found, Only, Policy, Regrade, State
 from grader.regrades.service import Applied, Part, Selection
+from grader.web.documented import Absent
 
-Absent = SkipJsonSchema[None]
-_ID = r"^[0-9a-f]{32}$"
 _REASON = Field(min_length=1, max_length=2000, description="Why, for whoever reads it later.")
-
-
-class Which(StrEnum):
-    """Which submissions of a change-set to list."""
-
-    CHANGED = "changed"
-    RAISED = "raised"
-    LOWERED = "lowered"
-    FLAKY = "flaky"
-    FAULTS = "faults"
-    ALL = "all"
 
 
 class _View(BaseModel):
@@ -75,7 +61,7 @@ class ReasonBody(_View):
 class ApplyBody(ReasonBody):
     """Which of the new gradings shall count."""
 
-    only: Literal["all", "changed", "raised", "lowered"] = Field("all", description="These changes; the rest waits.")
+    only: Only = Field(Only.ALL, description="These changes; the rest waits.")
     ids: list[str] = Field(default_factory=list, max_length=10_000, description="Only these submissions.")
 
     def part(self) -> Part:
@@ -260,7 +246,7 @@ def summary_view(summary: Summary) -> SummaryView:
 def change_view(line: Line) -> ChangeView:
     """One submission of a change-set."""
     change = line.change
-    compared = change.found in (Found.SAME, Found.CHANGED)
+    compared = change.found in COMPARED
     columns = (
         "submission_id", "found", "flaky", "reused", "old_verdict", "old_score", "old_max_score", "new_verdict",
         "new_score", "new_max_score", "applied_at",

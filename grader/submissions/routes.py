@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from anyio import Event, to_thread
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
@@ -35,7 +34,7 @@ from grader.submissions.views import (
 from grader.web import pages
 from grader.web.auth import AnyCaller, Reviewer
 from grader.web.context import Context, InContext
-from grader.web.documented import problems, reference
+from grader.web.documented import Absent, problems, reference
 from grader.web.problems import Problem
 from grader.web.uploads import SubmissionForm, SubmissionRequest, incoming
 
@@ -53,7 +52,6 @@ _BODY = {
     }
 }
 
-Absent = SkipJsonSchema[None]  # may be left out; "null" in its place is a value like any other
 SubmissionId = Annotated[str, Path(description="Id of a submission.", examples=["0193a4e2b7c1f00dfeedc0ffee123456"])]
 IdempotencyKey = Annotated[
     str | Absent,

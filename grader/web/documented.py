@@ -6,10 +6,13 @@ from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import SkipJsonSchema, models_json_schema
 
 from grader.web.problems import MEDIA_TYPE, TITLES, ProblemBody
 from grader.web.uploads import SubmissionForm, SubmissionRequest
+
+Absent = SkipJsonSchema[None]
+"""May be left out; "null" in its place is a value like any other."""
 
 _REFERENCE = "#/components/schemas/{model}"
 _MEANINGS = {

@@ -13,7 +13,7 @@ from grader.accounts.service import Caller
 from grader.catalog.catalog import Catalog
 from grader.errors import BadInput, JudgeError
 from grader.grading import service as gradings
-from grader.grading.model import Outcome, Result, Status, TestResult, Verdict, provenance
+from grader.grading.model import Job, Outcome, Result, Status, TestResult, Verdict, provenance
 from grader.grading.models import Kind
 from grader.grading.work import Work
 from grader.metrics.worker import Measures
@@ -351,7 +351,7 @@ def test_what_ends_during_a_pause_is_noted(world):
     with world.database.begin() as session:
         exercise = world.catalog.get("adding")
         order = session.get_one(Grading, grading)
-        job = type("Job", (), {"files": {"solution.py": b"55"}, "seed": order.seed, "submission_digest": "sha256:0"})
+        job = Job({"solution.py": b"55"}, "sha256:0", order.seed)
         gradings.finish(session, held, world.runner.grade(exercise, job, None, None), "titles")
     world.feeder.run(idle_s=5)
     assert world.progress(regrade).same == 1

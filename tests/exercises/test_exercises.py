@@ -96,7 +96,7 @@ def test_the_starter_can_be_imported_and_fails_public_tests(folder, tmp_path):
 def witnesses(wrong: Mapping[str, Wrong]) -> dict[str, Wrong]:
     """For each test a known-wrong solution that fails it and as few others as possible; the bank's sample answers too.
 
-    To grade all of them takes an hour for all exercises: `make exercises-soak` does.
+    All of them would take too long in each run: `make exercises-soak` grades them.
     """
     chosen = {name: named for name, named in wrong.items() if name == "bank_sample"}
     sharpest = sorted((name for name, named in wrong.items() if named.fails != ALL), key=lambda n: len(wrong[n].fails))
