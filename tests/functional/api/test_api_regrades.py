@@ -13,7 +13,7 @@ from grader.models import Grading
 from grader.queue import Queue
 from grader.regrades.feeder import Feeder
 from grader.settings import Settings
-from tests.functional.api.material import code, result, submitted
+from tests.functional.api.material import code, result, sent, submitted
 
 ACTS = ("pause", "resume", "cancel", "apply", "discard")
 
@@ -164,3 +164,17 @@ def test_a_regrade_is_followed_until_it_is_ready(service, reviewer, begin):
 
 def test_there_is_no_such_regrade(reviewer):
     assert code(reviewer.get("/v1/regrades/nothing")) == (404, "not_found")
+
+
+def test_what_is_graded_again_takes_no_place_in_a_candidate_s_quota(service, candidate, reviewer):
+    ids = [submitted(candidate) for _ in range(3)]
+    for submission_id in ids:
+        service.grade(submission_id)
+    reviewer.post("/v1/regrades", json={"selection": {"ids": ids}, "reason": "a bug", "again": True})
+    queue = Queue(Settings())
+    Feeder(service.database, queue, service.catalog, Engine()).run(idle_s=5)
+    queue.close()
+    with service.database.begin() as session:
+        waiting = session.query(Grading).filter(Grading.submission_id.in_(ids), Grading.status == "queued").count()
+    assert waiting == 3
+    assert [sent(candidate).status_code for _ in range(4)] == [202, 202, 202, 429]
