@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -24,6 +25,8 @@ from grader.grading.model import Job
 from grader.judge.line import Line
 
 _WARM_S = 120.0
+_MOST_COMPLAINTS = 16 << 10
+_log = logging.getLogger(__name__)  # not structlog: where nobody set logs up, it is plain text on stderr
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -55,15 +58,15 @@ class JudgeParent:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def fork(self, job: Mapping[str, Any]) -> tuple[Line, int]:
-        """A judge at work on `job`: the line to it and its pid. Raises JudgeError."""
+    def fork(self, job: Mapping[str, Any], stderr_fd: int) -> tuple[Line, int]:
+        """A judge at work on `job`, that complains to `stderr_fd`: the line to it and its pid. Raises JudgeError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, _memory_file(json.dumps(job).encode()) as job_fd, self._lock:
             try:
                 if not self._warm and self._control.recv(16) != b"warm":
                     raise EOFError
                 self._warm = True
-                socket.send_fds(self._control, [b"judge"], [theirs.fileno(), job_fd])
+                socket.send_fds(self._control, [b"judge"], [theirs.fileno(), job_fd, stderr_fd])
                 pid = int(self._control.recv(16) or b"0")
             except (OSError, EOFError, ValueError) as error:
                 ours.close()
@@ -106,13 +109,14 @@ class Judges:
     @contextlib.contextmanager
     def judge(self, exercise: Exercise, job: Job) -> Iterator[Line]:
         """A judge for one grading; dead when the block is left."""
-        line, pid = self.warm(exercise.runtime).fork(_task(exercise, job) | self._limits)
-        try:
-            yield line
-        finally:
-            with contextlib.suppress(ProcessLookupError):  # first: one that notices the closed line complains on stderr
-                os.kill(pid, signal.SIGKILL)
-            line.close()
+        with _complaints() as stderr_fd:
+            line, pid = self.warm(exercise.runtime).fork(_task(exercise, job) | self._limits, stderr_fd)
+            try:
+                yield line
+            finally:
+                with contextlib.suppress(ProcessLookupError):  # first: one that notices the closed line complains
+                    os.kill(pid, signal.SIGKILL)
+                line.close()
 
     def close(self) -> None:
         with self._lock:
@@ -142,6 +146,19 @@ def _task(exercise: Exercise, job: Job) -> dict[str, Any]:
 def _assets(folder: Path) -> list[tuple[str, os.stat_result]]:
     """What the digest counts, and nothing else."""
     return entries(folder) if folder.is_dir() else []
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[int]:
+    """A file for a judge's stderr. What it wrote is logged by us, with the ids that this thread's lines have."""
+    fd = os.memfd_create("stderr")
+    try:
+        yield fd
+    finally:
+        if size := os.fstat(fd).st_size:
+            said = os.pread(fd, _MOST_COMPLAINTS, max(0, size - _MOST_COMPLAINTS))
+            _log.warning("a judge complained:\n%s", said.decode("utf-8", "replace").rstrip())
+        os.close(fd)
 
 
 @contextlib.contextmanager

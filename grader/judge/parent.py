@@ -1,7 +1,7 @@
 """The judges' parent: has pytest and the runtime in memory and forks a judge for each grading.
 
-Control socket (SEQPACKET, fd in argv[1]): a packet with two descriptors, the line and the job (JSON in a memfd);
-the answer is the judge's pid. It ends when the worker hangs up. One thread, so forking is safe.
+Control socket (SEQPACKET, fd in argv[1]): a packet with three descriptors, the line, the job (JSON in a memfd) and a
+file for stderr; the answer is the judge's pid. It ends when the worker hangs up. One thread, so forking is safe.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _serve(control: socket.socket, children: set[int]) -> None:
         _reap(children)
         if not ready:
             continue
-        data, fds, _, _ = socket.recv_fds(control, 16, 2)
+        data, fds, _, _ = socket.recv_fds(control, 16, 3)
         if not data:
             return
         pid = os.fork()
@@ -57,11 +57,13 @@ def _serve(control: socket.socket, children: set[int]) -> None:
         control.send(str(pid).encode())
 
 
-def _judge(control: socket.socket, line_fd: int, job_fd: int) -> None:
+def _judge(control: socket.socket, line_fd: int, job_fd: int, stderr_fd: int) -> None:
     """In the fork: run the job and leave, whatever happens. A judge that fails says nothing more: that is the fault."""
     status = 1
     try:
         control.close()
+        os.dup2(stderr_fd, 2)
+        os.close(stderr_fd)
         with open(job_fd) as file:
             job = json.load(file)
         run(Line(socket.socket(fileno=line_fd)), job)

@@ -1,5 +1,6 @@
 """Worker processes from start to stop: who is served first, what a stop means, and that embedded ones score alike."""
 
+import json
 import signal
 
 import httpx
@@ -12,7 +13,7 @@ from grader.metrics import service as presence
 from grader.queue import Queue
 from grader.settings import Settings
 from grader.worker import shares, start_embedded
-from tests.functional.service import until
+from tests.functional.service import until, write_exercise
 
 pytestmark = pytest.mark.redis
 
@@ -128,3 +129,16 @@ def test_every_line_of_a_grading_names_submission_grading_and_task(workers):
     lines = [line for line in worker.said.splitlines() if ended.id in line]
     assert any('"event": "grading"' in line for line in lines)
     assert all(ended.submission_id in line and '"task": "' in line for line in lines)
+
+
+def test_what_a_judge_complains_of_is_logged_with_the_ids_of_its_grading(workers):
+    suite = "import os\n\ndef test_it():\n    os.write(2, b'a word of the suite')\n"
+    write_exercise(workers.folder / "exercises", "loud", suite)
+    worker = workers.start()
+    (ended,) = workers.ended(workers.submit("loud"))
+    worker.stop()
+    told = [json.loads(line) for line in worker.said.splitlines() if "a word of the suite" in line]
+    ids = [(line["grading"], line["submission"]) for line in told if "grading" in line]  # not the reference's, if idle
+    assert ids == [(ended.id, ended.submission_id)] * len(ids)
+    assert ids
+    assert all(line["level"] == "warning" and line["task"] for line in told if "grading" in line)
