@@ -22,11 +22,11 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 
 from grader import migrations
-from grader.db import Database
+from grader.db import DATABASE_FILE, Database
 from grader.errors import BadInput
 from grader.metrics import service as workers
 
-DATABASE, KEY, MANIFEST = "grader.sqlite", "key", "manifest.json"
+KEY, MANIFEST = "key", "manifest.json"
 _FORMAT = 1
 _MOST_MANIFEST = 1 << 16
 _PAGES = 1000  # copied at a time: the server writes in between
@@ -47,18 +47,18 @@ class Manifest:
 
 def backup(data_dir: Path, file: Path) -> Manifest:
     """Write a backup, also while the service runs. Raises BadInput."""
-    source = data_dir / DATABASE
+    source = data_dir / DATABASE_FILE
     if not source.exists():
         raise BadInput(f"there is no database in {data_dir}; GRADER_DATA_DIR names the folder of the service")
     with _replaced(file) as part, tempfile.TemporaryDirectory(dir=file.absolute().parent, prefix=".backup-") as scratch:
-        copy = Path(scratch) / DATABASE
+        copy = Path(scratch) / DATABASE_FILE
         with _opened(source) as original, _opened(copy) as copied:
             original.backup(copied, pages=_PAGES)
             manifest = _described(copied)
         (Path(scratch) / MANIFEST).write_text(json.dumps(asdict(manifest), indent=2))
         with tarfile.open(part, "w:gz") as archive:
             archive.add(Path(scratch) / MANIFEST, MANIFEST)
-            archive.add(copy, DATABASE)
+            archive.add(copy, DATABASE_FILE)
             if (data_dir / KEY).exists():
                 archive.add(data_dir / KEY, KEY)
     return manifest
@@ -69,7 +69,7 @@ def restore(file: Path, data_dir: Path, replace: bool, silent_s: float) -> Manif
 
     Raises BadInput: also where a service still uses the folder, a worker having spoken within `silent_s` seconds.
     """
-    target = data_dir / DATABASE
+    target = data_dir / DATABASE_FILE
     if target.exists():
         if not replace:
             raise BadInput(f"{target} is there already; --replace puts the backup in its place and keeps it as .before")
@@ -78,9 +78,9 @@ def restore(file: Path, data_dir: Path, replace: bool, silent_s: float) -> Manif
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as scratch:
         manifest = _unpacked(file, Path(scratch))
-        _check(Path(scratch) / DATABASE, manifest)
-        for name in (DATABASE, KEY):
-            for suffix in ("", "-wal", "-shm") if name == DATABASE else ("",):
+        _check(Path(scratch) / DATABASE_FILE, manifest)
+        for name in (DATABASE_FILE, KEY):
+            for suffix in ("", "-wal", "-shm") if name == DATABASE_FILE else ("",):
                 with contextlib.suppress(FileNotFoundError):
                     (data_dir / f"{name}{suffix}").replace(data_dir / f"{name}.before{suffix}")
             with contextlib.suppress(FileNotFoundError):
@@ -104,7 +104,7 @@ def _unpacked(file: Path, scratch: Path) -> Manifest:
     try:
         with tarfile.open(file, "r:gz") as archive:
             for member in archive:
-                if member.isreg() and member.name in (DATABASE, KEY, MANIFEST):
+                if member.isreg() and member.name in (DATABASE_FILE, KEY, MANIFEST):
                     member.mode = 0o600
                     archive.extract(member, scratch, filter="data")
         if (scratch / MANIFEST).stat().st_size > _MOST_MANIFEST:

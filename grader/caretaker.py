@@ -11,7 +11,7 @@ import time
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from grader.backends import lacking
+from grader.breaker import Breaker
 from grader.catalog.catalog import Catalog
 from grader.db import Database
 from grader.errors import QueueDown
@@ -29,9 +29,15 @@ class Caretaker:
     """A thread that looks after the worker's surroundings every `reconcile_every_s` seconds."""
 
     def __init__(
-        self, settings: Settings, database: Database, queue: Queue, backend: Backend, catalog: Catalog
+        self,
+        settings: Settings,
+        database: Database,
+        queue: Queue,
+        backend: Backend,
+        catalog: Catalog,
+        breaker: Breaker,
     ) -> None:
-        self._database, self._backend, self._catalog = database, backend, catalog
+        self._database, self._sandbox, self._breaker = database, backend.name, breaker
         self._every_s = settings.reconcile_every_s
         self._reconciler = Reconciler(database, queue, settings.reconcile_every_s)
         self._feeder = Feeder(database, queue, catalog, backend)
@@ -78,7 +84,6 @@ class Caretaker:
         if time.monotonic() < self._next_beat:
             return
         self._next_beat = time.monotonic() + self._every_s
-        obstacle = lacking(self._backend.check(), self._catalog.runtimes())
-        problem = None if obstacle is None else f"{obstacle.detail}: {obstacle.remedy}"
+        self._breaker.look()
         with self._database.begin() as session:
-            service.beat(session, self._id, self._backend.name, problem)
+            service.beat(session, self._id, self._sandbox, self._breaker.problem)

@@ -19,6 +19,9 @@ from sqlalchemy.types import TypeDecorator
 
 from grader.settings import Settings
 
+DATABASE_FILE = "grader.sqlite"
+"""Of the embedded service, in its data folder."""
+
 Json = JSON().with_variant(JSONB(), "postgresql")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _BUSY_MS = 30_000  # SQLite has one writer at a time: how long the others wait for it
@@ -101,7 +104,7 @@ def open_database(settings: Settings) -> Database:
     if settings.database_url is not None:
         return Database(settings.database_url.get_secret_value())
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Database(f"sqlite:///{settings.data_dir / 'grader.sqlite'}")
+    return Database(f"sqlite:///{settings.data_dir / DATABASE_FILE}")
 
 
 def now(session: Session) -> datetime.datetime:

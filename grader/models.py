@@ -6,6 +6,7 @@ from grader.accounts.models import ApiKey
 from grader.db import Base
 from grader.grading.models import Grading, GradingEvent
 from grader.metrics.models import Worker
+from grader.proving.models import Proof
 from grader.regrades.models import Act, Change, Regrade
 from grader.submissions.models import Submission, SubmissionFile
 
@@ -16,6 +17,7 @@ __all__ = [
     "Change",
     "Grading",
     "GradingEvent",
+    "Proof",
     "Regrade",
     "Submission",
     "SubmissionFile",

@@ -8,6 +8,7 @@ take interactive gradings only; the others take those first, and batch gradings 
           ──► slot (interactive, batch)       ├─► Work ──► Runner: sandboxes and judges
           ──► ...                             ┘
     caretaker: tells the database that this worker is there, sends again what was lost
+    prover: grades the references of exercises before these grade anybody, while there is nothing else to do
 
 Stopping is warm: every slot finishes what it grades, then the sandboxes go. What comes meanwhile goes back to the
 queue.
@@ -24,8 +25,10 @@ from celery import Celery
 from celery.exceptions import WorkerShutdown
 from celery.worker import WorkController
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
 
 from grader.backends import make_backend
+from grader.breaker import Breaker
 from grader.caretaker import Caretaker
 from grader.catalog.catalog import Catalog
 from grader.db import Database
@@ -35,10 +38,13 @@ from grader.grading.runner import Runner
 from grader.grading.tasks import register
 from grader.grading.work import Work
 from grader.metrics.worker import Measures, Messages, Sandboxes
+from grader.proving.prover import Prover
 from grader.queue import Queue
 from grader.settings import Settings
+from sandbox.errors import SandboxError
 
 _ASK_AGAIN_S = 0.2
+_PROVE_EVERY_S = 1.0
 _DISCONNECTED_S = 10.0  # a slot that works on nothing and still does not end waits for a broker that is down
 _log = structlog.get_logger()
 
@@ -63,12 +69,15 @@ class Worker:
         self._stopping = threading.Event()
         self._catalog = Catalog(settings.exercises_dir)
         self._runner = Runner(settings, make_backend(settings, self._catalog.runtimes()))
-        self._work = Work(settings, database, self._catalog, self._runner, Measures(registry))
+        self._breaker = Breaker(self._runner, self._runner.backend, self._catalog)
+        self._prover = Prover(database, self._catalog, self._breaker, self._runner.backend, settings.lease_s)
+        self._work = Work(settings, database, self._catalog, self._breaker, self._prover, Measures(registry))
         kinds = shares(settings.concurrency, settings.interactive_reserve)
         self._slots = [self._slot(queue.app(share), number) for number, share in enumerate(kinds)]
         registry.register(Messages(queue))
         registry.register(Sandboxes(self._runner.census))
-        self._caretaker = Caretaker(settings, database, queue, self._runner.backend, self._catalog)
+        self._caretaker = Caretaker(settings, database, queue, self._runner.backend, self._catalog, self._breaker)
+        self._proving = threading.Thread(target=self._prove, name="prover", daemon=True)
 
     def start(self) -> None:
         """Begin, and warm up what the exercises will need."""
@@ -76,6 +85,7 @@ class Worker:
             slot.start()
         self._caretaker.start()
         _prewarm(self._runner, self._catalog)
+        self._proving.start()
         _log.info("worker started", slots=len(self._slots), sandbox=self._runner.backend.name)
 
     def stop(self) -> None:
@@ -87,11 +97,25 @@ class Worker:
         for slot in self._slots:
             slot.wait()
         self._caretaker.stop()
-        self._runner.close()
+        self._prover.close()
+        self._runner.close()  # ends the grading of a reference, too
+        self._proving.join()
         _log.info("worker stopped")
 
+    def _prove(self) -> None:
+        """Whenever nothing is being graded, grade a reference that was not graded before."""
+        while not self._stopping.wait(_PROVE_EVERY_S):
+            if not self._work.idle:
+                continue
+            try:
+                self._prover.next()
+            except (BadInput, SandboxError, SQLAlchemyError) as error:
+                _log.info("no reference graded; looking again", why=str(error))
+            except Exception:
+                _log.exception("grading a reference failed")
+
     def _slot(self, app: Celery, number: int) -> _Slot:
-        register(app, self._work, self._stopping)
+        register(app, self._work, self._breaker, self._stopping)
         return _Slot(app, f"slot-{number}", self._work)
 
 

@@ -53,6 +53,7 @@ def diagnose(settings: Settings, exercises: Catalog) -> Diagnosis:
     used = next((name for name in asked if name in ready), None)
     machine, services = list(inspect.machine()), list(inspect.services(settings))
     python, there = list(inspect.python(runtimes)), list(inspect.exercises(exercises))
+    there += inspect.proofs(settings, exercises)
     findings = {"machine": machine, "python": python, **{f"{name} sandbox": sandboxes[name] for name in NAMES}}
     findings |= {"exercises": there, "services": services}
     ok = used is not None and not _missing([*machine, *python, *services, *there[:1]])

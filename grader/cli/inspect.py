@@ -61,6 +61,28 @@ def exercises(catalog: Catalog) -> Iterator[Finding]:
         yield Finding(f"exercise {name}", "missing", problem, f"mend it, then: grader exercise verify {name}")
 
 
+def proofs(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """The exercises that workers took out of service, as the database has it; nothing where there is no database."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from grader.db import DATABASE_FILE, open_database
+    from grader.proving.service import out_of_service
+
+    if settings.database_url is None and not (settings.data_dir / DATABASE_FILE).exists():
+        return
+    database = open_database(settings)
+    try:
+        with database.begin() as session:
+            broken = out_of_service(session, catalog)
+    except SQLAlchemyError:  # `services` says so
+        return
+    finally:
+        database.close()
+    for slug in broken.keys() - catalog.problems().keys():
+        remedy = f"mend it, then: grader exercise verify {slug} (it goes back into service by itself)"
+        yield Finding(f"exercise {slug}", "missing", f"out of service, its submissions wait: {broken[slug]}", remedy)
+
+
 def services(settings: Settings) -> Iterator[Finding]:
     """Database and queue, as the settings name them."""
     if settings.database_url is None:

@@ -3,7 +3,8 @@
 How it ends:
 - the suite ran to its end                       -> finish: a score
 - a fault (`Fault`, `SandboxError`, any other)   -> put off with backoff and the same seed; the last try: `fault`
-- no sandbox, exercise or database to be had     -> put off, and not counted as a try: it waits until there is one
+- no sandbox, exercise or database to be had, or
+  the exercise is out of service                 -> put off, and not counted as a try: it waits until there is one
 - the lease was lost                             -> nothing: whoever has the grading now says how it ends
 - the worker dies, or the database stays away    -> nothing: the lease runs out and the grading is claimed again
 """
@@ -31,12 +32,18 @@ from grader.grading.models import Grading, Kind
 from grader.grading.runner import Grades
 from grader.grading.service import Claim, LeaseLost
 from grader.metrics.worker import Measures
+from grader.proving.prover import Prover
 from grader.settings import Policy, Settings
 from grader.submissions.models import Submission
 from sandbox.errors import PoolClosed, SandboxUnavailable
 
 _DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
-_MISSING = (SandboxUnavailable, PoolClosed, BadInput, *_DATABASE_AWAY)  # BadInput: the exercise is gone or broken
+_MISSING = (
+    SandboxUnavailable,
+    PoolClosed,
+    BadInput,
+    *_DATABASE_AWAY,
+)  # BadInput: the exercise is gone, broken or out of service
 _LONGEST_WAIT_S = 30.0
 _log = structlog.get_logger()
 
@@ -56,11 +63,22 @@ class Work:
     """Grades what it is told to. Thread-safe."""
 
     def __init__(
-        self, settings: Settings, database: Database, catalog: Catalog, grades: Grades, measures: Measures
+        self,
+        settings: Settings,
+        database: Database,
+        catalog: Catalog,
+        grades: Grades,
+        prover: Prover,
+        measures: Measures,
     ) -> None:
         self._settings, self._database = settings, database
-        self._catalog, self._grades, self._measures = catalog, grades, measures
+        self._catalog, self._grades, self._prover, self._measures = catalog, grades, prover, measures
         self._busy: set[threading.Thread] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being graded now."""
+        return not self._busy
 
     def busy(self, thread: threading.Thread) -> bool:
         """Whether that thread is grading now."""
@@ -117,6 +135,7 @@ class Work:
 
     def _run(self, held: Claim, order: _Order, heartbeat: Heartbeat) -> None:
         exercise = self._catalog.get(order.exercise)
+        self._prover.require(exercise)
         phases = self._measures.phases(order.waited_s)
 
         def on_event(event: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from grader.errors import QueueDown
 from grader.grading.models import Kind
 from grader.metrics import service
+from grader.proving.service import out_of_service
 from grader.web.auth import operator
 from grader.web.context import Context, InContext
 from grader.web.documented import problems
@@ -37,12 +38,13 @@ class Part(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether submissions can be taken and graded."""
+    """Whether submissions can be taken and graded. `exercises` does not count for `ok`: the others can be graded."""
 
     ok: bool
     database: Part
     queue: Part
     sandbox: Part
+    exercises: Part
 
 
 @router.get("/healthz", summary="Is it alive?")
@@ -55,11 +57,18 @@ def healthz() -> Alive:
     "/readyz", summary="Is it ready?", responses={503: {"model": Ready, "description": "A part is not usable."}}
 )
 def readyz(response: Response, context: InContext) -> Ready:
-    """Database, queue and sandbox. The sandbox is the workers' own: they tell the database every few seconds how it is.
-    No key needed: it tells that a part is broken, and no more.
+    """Database, queue, sandbox and exercises. The sandbox is the workers' own: they tell the database every few seconds
+    how it is. An exercise that is out of service is told here, and keeps the service as a whole from nothing: its
+    submissions wait. No key needed: it tells that a part is broken, and no more.
     """
     database, queue, sandbox = _database(context), _queue(context), _sandbox(context)
-    ready = Ready(ok=database.ok and queue.ok and sandbox.ok, database=database, queue=queue, sandbox=sandbox)
+    ready = Ready(
+        ok=database.ok and queue.ok and sandbox.ok,
+        database=database,
+        queue=queue,
+        sandbox=sandbox,
+        exercises=_exercises(context),
+    )
     if not ready.ok:
         response.status_code = 503
     return ready
@@ -91,7 +100,13 @@ class _Gradings:
         wait = GaugeMetricFamily("grader_longest_wait_seconds", "How long the oldest one has waited.", labels=("kind",))
         workers = GaugeMetricFamily("grader_workers", "Live workers.", labels=("sandbox", "usable"))
         regrades = GaugeMetricFamily("grader_regrades", "Regrades begun.", labels=("state",))
+        exercises = GaugeMetricFamily(
+            "grader_exercise_in_service", "0 for an exercise whose submissions wait.", labels=("exercise",)
+        )
         with self.context.database.begin() as session:
+            broken = out_of_service(session, self.context.catalog)
+            for slug in sorted({*self.context.catalog.slugs(), *broken}):
+                exercises.add_metric([slug], slug not in broken)
             for state, number in service.regrades(session):
                 regrades.add_metric([state], number)
             for *labels, number in service.counts(session):
@@ -100,7 +115,7 @@ class _Gradings:
                 wait.add_metric([kind], service.longest_wait_s(session, kind))
             for key, number in service.by_sandbox(service.live(session, _silent_s(self.context))).items():
                 workers.add_metric(key, number)
-        yield from (total, wait, workers, regrades)
+        yield from (total, wait, workers, regrades, exercises)
 
 
 def _database(context: Context) -> Part:
@@ -132,6 +147,21 @@ def _sandbox(context: Context) -> Part:
     if workers:
         return Part(ok=False, detail="no live worker can use one; `grader doctor` on its machine says why")
     return Part(ok=False, detail="no live worker; start one with `grader worker`")
+
+
+def _exercises(context: Context) -> Part:
+    try:
+        with context.database.begin() as session:
+            broken = out_of_service(session, context.catalog)
+    except SQLAlchemyError:
+        return Part(ok=False, detail="not known without the database")
+    there = len({*context.catalog.slugs(), *broken})
+    if broken:
+        return Part(
+            ok=False,
+            detail=f"{len(broken)} of {there} out of service; `grader doctor` on the server says which and why",
+        )
+    return Part(ok=True, detail=f"{there} in service")
 
 
 def _silent_s(context: Context) -> float:

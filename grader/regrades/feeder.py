@@ -3,6 +3,7 @@
 Every worker does this beside grading; on PostgreSQL they skip regrades that another one has in hand, on SQLite one
 transaction waits for the other. All of it is in the database, so it survives restarts of everything. Only `AHEAD`
 gradings of a regrade are queued at a time: a pause takes effect at once, and a queue that is flushed is refilled soon.
+Submissions of an exercise that is out of service wait, and keep nobody else waiting.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from grader.catalog.catalog import Catalog
@@ -22,6 +23,7 @@ from grader.errors import BadInput
 from grader.grading import service as gradings
 from grader.grading.model import Status
 from grader.grading.models import Grading, Kind
+from grader.proving.service import out_of_service
 from grader.queue import Queue
 from grader.regrades.comparison import moved, same_five
 from grader.regrades.models import Change, Found, Regrade, State
@@ -46,12 +48,21 @@ class Feeder:
         open_ = (Regrade.state == State.RUNNING) | _unsettled()
         with self._database.begin() as session:
             ids = session.scalars(select(Regrade.id).where(open_).order_by(Regrade.id)).all()
+        if not ids:
+            return idle_s
+        with self._database.begin() as session:
+            out = out_of_service(session, self._catalog)
+        serving = [slug for slug in self._catalog.slugs() if slug not in out]
         for regrade_id in ids:
-            with self._database.begin() as session:
-                self._serve(session, regrade_id)
-        return _SOON_S if ids else idle_s
+            try:
+                with self._database.begin() as session:
+                    self._serve(session, regrade_id, serving, [*serving, *out])
+            except Exception:  # the others go on
+                _log.exception("a regrade could not be fed", regrade=regrade_id)
+        return _SOON_S
 
-    def _serve(self, session: Session, regrade_id: str) -> None:
+    def _serve(self, session: Session, regrade_id: str, serving: Sequence[str], there: Sequence[str]) -> None:
+        """`serving`: the exercises that grade somebody now; submissions of the others that are `there` wait."""
         query = select(Regrade).where(Regrade.id == regrade_id).with_for_update(skip_locked=True)
         regrade = session.scalar(query)
         if regrade is None:  # another worker has it in hand
@@ -59,23 +70,28 @@ class Feeder:
         self._settle(session, regrade)
         if regrade.state is not State.RUNNING:
             return
-        room = AHEAD - _number(session, regrade, Found.GRADING)
+        self._give_up(session, regrade, there)
+        room = AHEAD - _number(session, regrade, Found.GRADING, Submission.exercise.in_(serving))
         if room > 0:
-            self._feed(session, regrade, room)
+            self._feed(session, regrade, room, serving)
         if not _number(session, regrade, Found.WAITING) and not _number(session, regrade, Found.GRADING):
             regrade.state, regrade.ready_at = State.READY, now(session)
             _log.info("regrade ready", regrade=regrade.id, submissions=regrade.total)
 
-    def _feed(self, session: Session, regrade: Regrade, room: int) -> None:
-        waiting = (
-            select(Change, Submission, Grading)
-            .join(Submission, Submission.id == Change.submission_id)
-            .join(Grading, Grading.id == Change.old_id)
-            .where(Change.regrade_id == regrade.id, Change.found == Found.WAITING)
-            .order_by(Change.submission_id)
-            .limit(room)
-        )
-        for change, submission, old in session.execute(waiting).all():
+    def _give_up(self, session: Session, regrade: Regrade, there: Sequence[str]) -> None:
+        """Submissions whose exercise is gone end as faults, for a person to see; the rest goes on without them."""
+        gone = Submission.exercise.not_in(there)
+        for change, submission, old in _waiting(session, regrade, gone, AHEAD):
+            new = gradings.create(session, submission, Kind.BATCH, counts=False, seed=old.seed)
+            held = gradings.claim(session, new.id, lease_s=60)
+            assert held is not None  # nobody else knows of it yet
+            gradings.give_up(session, held, f"there is no exercise {submission.exercise!r} any more")
+            session.refresh(new)
+            change.new_id = new.id
+            _compare(session, change, old, new)
+
+    def _feed(self, session: Session, regrade: Regrade, room: int, serving: Sequence[str]) -> None:
+        for change, submission, old in _waiting(session, regrade, Submission.exercise.in_(serving), room):
             earlier = None if regrade.again else self._earlier(session, submission, old)
             if earlier is not None:
                 change.new_id, change.reused = earlier.id, True
@@ -158,6 +174,26 @@ def _unsettled() -> Any:
     )
 
 
-def _number(session: Session, regrade: Regrade, found: Found) -> int:
-    query = select(func.count()).select_from(Change).where(Change.regrade_id == regrade.id, Change.found == found)
+def _waiting(
+    session: Session, regrade: Regrade, condition: ColumnElement[bool], most: int
+) -> Sequence[tuple[Change, Submission, Grading]]:
+    """What is not sent yet: (change, submission, old grading), the oldest first."""
+    query = (
+        select(Change, Submission, Grading)
+        .join(Submission, Submission.id == Change.submission_id)
+        .join(Grading, Grading.id == Change.old_id)
+        .where(Change.regrade_id == regrade.id, Change.found == Found.WAITING, condition)
+        .order_by(Change.submission_id)
+        .limit(most)
+    )
+    return [(change, submission, old) for change, submission, old in session.execute(query)]
+
+
+def _number(session: Session, regrade: Regrade, found: Found, *conditions: ColumnElement[bool]) -> int:
+    query = (
+        select(func.count())
+        .select_from(Change)
+        .join(Submission, Submission.id == Change.submission_id)
+        .where(Change.regrade_id == regrade.id, Change.found == found, *conditions)
+    )
     return session.scalar(query) or 0

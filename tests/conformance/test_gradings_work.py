@@ -17,11 +17,13 @@ from grader.grading.models import Kind
 from grader.grading.work import Work
 from grader.metrics.worker import Measures
 from grader.models import Grading
+from grader.proving.prover import Prover
 from grader.settings import Settings
 from sandbox.errors import SandboxLost, SandboxUnavailable
 from sandbox.limits import Usage
 from tests.databases import again, reread, submit, told
 from tests.functional.service import write_exercise
+from tests.stand_ins import Engine
 
 AWAY = SandboxUnavailable("no engine answers.", "Start it.")
 
@@ -64,7 +66,9 @@ def work(database, exercises):
     def make(*endings, **settings):
         script, registry = Script(*endings), CollectorRegistry()
         found = Settings(**{"retry_backoff_s": 0, "lease_s": 60} | settings)
-        made = Work(found, database, Catalog(exercises), script, Measures(registry))
+        catalog = Catalog(exercises)
+        prover = Prover(database, catalog, Script(), Engine(), 60)
+        made = Work(found, database, catalog, script, prover, Measures(registry))
         made.script, made.registry = script, registry
         return made
 

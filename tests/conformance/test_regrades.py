@@ -1,6 +1,7 @@
 """Regrades on both databases, from their beginning to a decision; with a scripted runner and the real feeder."""
 
 import itertools
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,6 +19,8 @@ from grader.grading.models import Kind
 from grader.grading.work import Work
 from grader.metrics.worker import Measures
 from grader.models import Change, Grading, Submission
+from grader.proving import service as proving
+from grader.proving.prover import Prover
 from grader.queue import Queue
 from grader.regrades import changeset, service
 from grader.regrades.feeder import AHEAD, Feeder
@@ -27,6 +30,7 @@ from grader.settings import Settings
 from sandbox.limits import Usage
 from tests.databases import reread, submit
 from tests.functional.service import write_exercise
+from tests.stand_ins import Engine
 
 SUITE = "def test_one():\n    pass\n\n\ndef test_two():\n    pass\n"
 ONE, TWO = "test_it.py::test_one", "test_it.py::test_two"
@@ -42,9 +46,12 @@ class Scripted:
         self.change, self.number = {}, itertools.count()
 
     def grade(self, exercise, job, on_event, policy):
-        next(self.number)
         text = job.files["solution.py"].decode()
-        text = self.change.get(text, text)
+        if text.startswith("def"):  # the reference
+            text = "55"
+        else:
+            next(self.number)
+            text = self.change.get(text, text)
         if isinstance(text, Exception):
             raise text
         tests = tuple(
@@ -60,13 +67,6 @@ class Scripted:
         """Nothing to close."""
 
 
-class Engine:
-    """The part of a backend that regrades need."""
-
-    def identity(self, runtime):
-        return "image"
-
-
 class World:
     """A service without its API: what it holds, and what its workers would do."""
 
@@ -75,15 +75,16 @@ class World:
         self.catalog, self.runner = Catalog(folder), Scripted()
         settings = Settings(retry_backoff_s=0, max_attempts=1)
         self.queue = Queue(settings)
-        self.work = Work(settings, database, self.catalog, self.runner, Measures(CollectorRegistry()))
+        prover = Prover(database, self.catalog, self.runner, Engine(), settings.lease_s)
+        self.work = Work(settings, database, self.catalog, self.runner, prover, Measures(CollectorRegistry()))
         self.feeder = Feeder(database, self.queue, self.catalog, Engine())
         with database.begin() as session:
             row, _ = accounts.create(session, "a person", Role.ADMIN)
             self.caller = Caller(row.id, Role.ADMIN)
 
-    def submit(self, *texts):
+    def submit(self, *texts, exercise="adding"):
         """Submissions that are graded, one for each text."""
-        made = [submit(self.database, {"solution.py": text.encode()}) for text in texts]
+        made = [submit(self.database, {"solution.py": text.encode()}, exercise) for text in texts]
         for grading in made:
             self.work.grade(grading.id)
         return [grading.submission_id for grading in made]
@@ -430,3 +431,45 @@ def test_old_gradings_are_not_touched(world):
     assert not after.counts
     assert (after.score, after.result, after.finished_at) == (before.score, before.result, before.finished_at)
     assert world.scores([submission]) == [10]
+
+
+@pytest.fixture
+def two(world):
+    """A submission to each of two exercises, and a regrade of both."""
+    write_exercise(world.exercises, "other", SUITE)
+    world.submit("55")
+    world.submit("50", exercise="other")
+    return world.begin(Selection(), again=True)
+
+
+def test_submissions_of_an_exercise_that_is_gone_end_as_faults(world, two):
+    shutil.rmtree(world.exercises / "other")
+    world.finish(two)
+    assert (world.progress(two).same, world.progress(two).faults) == (1, 1)
+    (line,) = world.lines(two, "faults")
+    assert line.fault == "there is no exercise 'other' any more"
+
+
+def test_submissions_of_an_exercise_that_is_out_of_service_wait_and_keep_nobody_waiting(world, two):
+    file = world.exercises / "other" / "tests" / "test_it.py"
+    file.write_text(SUITE + "# broken\n")
+    with world.database.begin() as session:
+        proving.claim(session, world.catalog.get("other"), "image", 60)
+        proving.settle(session, world.catalog.get("other"), "image", "its reference fails")
+    for _ in range(3):
+        world.step()
+    progress = world.progress(two)
+    assert (progress.same, progress.waiting, progress.grading) == (1, 1, 0)
+    assert world.state(two) is State.RUNNING
+    file.write_text(SUITE + "# mended\n")
+    world.finish(two)
+    assert world.progress(two).same == 2
+
+
+def test_a_regrade_that_cannot_be_fed_keeps_no_other_waiting(world):
+    spoilt, fine = world.submit("55", "50")
+    with world.database.begin() as session:
+        gradings.counting(session, spoilt).result = {"of": "another age"}
+    first, second = world.begin(Selection(ids=[spoilt]), again=True), world.begin(Selection(ids=[fine]), again=True)
+    world.finish(second)
+    assert world.state(first) is State.RUNNING

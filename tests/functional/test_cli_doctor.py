@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from grader.catalog.catalog import Catalog
+from grader.db import Database
+from grader.migrations import upgrade
+from grader.proving import service as proving
 from sandbox.interface import Backend
 from tests.functional.cli import FILES, Grader, runner, write
 
@@ -82,6 +86,23 @@ def test_a_broken_exercise_is_told_and_keeps_nobody_from_grading(
     said = grader("doctor")
     assert said.code == 0
     assert "slug is missing" in said.out
+
+
+def test_an_exercise_that_workers_took_out_of_service_is_told(
+    grader: Grader, tmp_path: Path, local_backend: Backend
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'var' / 'grader.sqlite'}")
+    (tmp_path / "var").mkdir()
+    upgrade(database)
+    exercise = Catalog(tmp_path / "exercises").get("sums")
+    with database.begin() as session:
+        assert proving.claim(session, exercise, "image", 60)
+        proving.settle(session, exercise, "image", "its own reference has 1 of 3 points")
+    database.close()
+    said = grader("doctor")
+    assert said.code == 0
+    assert "out of service, its submissions wait: its own reference has 1 of 3 points" in said.out
+    assert "grader exercise verify sums" in said.out
 
 
 def test_the_help_names_every_command(grader: Grader) -> None:

@@ -7,6 +7,8 @@ from sqlalchemy import delete
 
 from grader.metrics import service as workers
 from grader.metrics.models import Worker
+from grader.proving import service as proving
+from grader.proving.models import Proof
 from tests.functional.api.material import code, submitted
 
 
@@ -31,6 +33,7 @@ def test_it_is_ready_when_a_live_worker_has_a_usable_sandbox(service, nobody):
         "database": {"ok": True, "detail": "answers"},
         "queue": {"ok": True, "detail": "answers"},
         "sandbox": {"ok": True, "detail": "1 of 2 live workers have one"},
+        "exercises": {"ok": True, "detail": "5 in service"},
     }
 
 
@@ -42,6 +45,32 @@ def test_it_is_not_ready_without_a_worker_or_a_sandbox(service, nobody):
     answer = nobody.get("/readyz")
     assert (answer.status_code, answer.json()["ok"]) == (503, False)
     assert "secret" not in answer.text
+
+
+@pytest.fixture
+def adding_is_broken(service):
+    """Its reference failed; as a worker would have found."""
+    exercise = service.catalog.get("adding")
+    with service.database.begin() as session:
+        assert proving.claim(session, exercise, "image", 60)
+        proving.settle(session, exercise, "image", "a secret of the suite")
+    yield
+    with service.database.begin() as session:
+        session.execute(delete(Proof))
+
+
+@pytest.mark.usefixtures("adding_is_broken")
+def test_an_exercise_out_of_service_is_an_alarm_and_keeps_nobody_from_the_others(service, nobody):
+    beat(service)
+    answer = nobody.get("/readyz")
+    assert (answer.status_code, answer.json()["ok"]) == (200, True)
+    assert answer.json()["exercises"]["ok"] is False
+    assert "1 of 5 out of service" in answer.json()["exercises"]["detail"]
+    assert "adding" not in answer.text
+    assert "secret" not in answer.text
+    lines = nobody.get("/metrics").text.splitlines()
+    assert 'grader_exercise_in_service{exercise="adding"} 0.0' in lines
+    assert 'grader_exercise_in_service{exercise="shows-full"} 1.0' in lines
 
 
 def test_a_worker_that_fell_silent_is_not_live(service, nobody):

@@ -14,15 +14,9 @@ from grader.queue import Queue
 from grader.regrades.feeder import Feeder
 from grader.settings import Settings
 from tests.functional.api.material import code, result, sent, submitted
+from tests.stand_ins import Engine
 
 ACTS = ("pause", "resume", "cancel", "apply", "discard")
-
-
-class Engine:
-    """The part of a backend that regrades need."""
-
-    def identity(self, runtime):
-        return "image"
 
 
 @pytest.fixture

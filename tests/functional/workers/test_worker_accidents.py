@@ -1,9 +1,13 @@
 """Workers are killed, Redis forgets or restarts, suites are broken: every grading ends as it should, once."""
 
+import os
+import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 
+import docker
 import pytest
 import redis
 from pydantic import SecretStr
@@ -13,9 +17,10 @@ from grader.grading.model import Status, Verdict
 from grader.grading.models import Kind
 from grader.queue import Queue
 from grader.settings import Settings
-from tests.functional.service import until
+from tests.functional.service import until, write_exercise
 
 pytestmark = pytest.mark.redis
+IMAGE = f"{os.environ.get('GRADER_DOCKER_IMAGE', 'grader-sandbox')}:python"
 
 
 def test_a_worker_that_is_killed_in_the_middle_costs_nothing(workers):
@@ -63,15 +68,42 @@ def test_what_waited_while_no_worker_ran_is_graded_when_one_starts(workers):
     assert [ended.score for ended in workers.ended(*gradings)] == [2] * 4
 
 
-def test_a_broken_suite_is_tried_again_and_shown_as_a_fault(workers):
-    workers.start(max_attempts=2)
-    grading = workers.submit("broken")
-    (ended,) = workers.ended(grading)
-    assert (ended.status, ended.verdict, ended.score, ended.result) == (Status.FAULT, None, None, None)
-    assert (ended.attempts, ended.seed) == (2, grading.seed)
-    assert "SuiteError" in ended.fault
-    assert "a_module_that_nobody_has" in ended.fault
-    assert workers.told(grading) == ["queued", "retry", "fault"]
+def test_a_broken_exercise_is_out_of_service_until_it_is_mended(workers):
+    worker = workers.start(max_attempts=1)
+    waiting = [workers.submit("broken") for _ in range(2)]
+    worker.wait_for("exercise out of service")
+    assert "a_module_that_nobody_has" in worker.said
+    assert workers.ended(workers.submit())[0].score == 2, "others go on"
+    assert [(workers.now(one).status, workers.now(one).attempts) for one in waiting] == [(Status.QUEUED, 0)] * 2
+    write_exercise(workers.folder / "exercises", "broken")
+    for ended, before in zip(workers.ended(*waiting), waiting, strict=True):
+        assert (ended.verdict, ended.score, ended.attempts, ended.seed) == (Verdict.PASSED, 2, 1, before.seed)
+
+
+def test_references_are_graded_by_an_idle_worker_before_anybody_submits(workers):
+    worker = workers.start()
+    worker.wait_for("exercise out of service")
+    until(lambda: worker.said.count("exercise in service") == 3, "the references of adding, bits and gated")
+    assert worker.stop() == 0
+
+
+@pytest.mark.engine
+def test_a_worker_without_its_image_takes_nothing_until_it_is_there(workers, docker_backend):
+    engine, name = docker.from_env(), f"grader-test-{secrets.token_hex(4)}"
+    with tempfile.TemporaryDirectory(prefix="grader-") as sockets:
+        worker = workers.start(sandbox="docker", docker_image=name, docker_socket_dir=sockets)
+        worker.wait_for("sandbox out of service")
+        grading = workers.submit()
+        until(lambda: workers.queue.depth(grading.kind) == 0, "the worker to take the message")
+        assert workers.told(grading) == ["queued"], "it is not even claimed"
+        engine.images.get(IMAGE).tag(name, "python")
+        try:
+            worker.wait_for("sandbox in service again")
+            assert workers.ended(grading)[0].score == 2
+            assert worker.stop() == 0
+        finally:
+            engine.images.remove(f"{name}:python", force=True)
+            engine.close()
 
 
 def test_an_exercise_that_comes_back_is_graded_then(workers):
