@@ -16,7 +16,7 @@ WHEELS = $(BIN)/python -m pip --disable-pip-version-check wheel --quiet --wheel-
 SERVICE_IMAGE ?= grader-service
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo serve test check format hostile exercises-soak bench bench-regrade image service-image pins clean
+.PHONY: help setup demo serve test check format hostile exercises-soak bench bench-load bench-regrade image service-image pins clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,9 @@ exercises-soak: $(READY) ## every exercise proves itself with 50 seeds on both s
 
 bench: $(READY) ## measure the service against bare pytest and a container per submission (some minutes)
 	@$(BIN)/python -m tests.benchmarks
+
+bench-load: $(READY) ## measure throughput, many gradings at once, 2,000 in a row, and calls through the wall
+	@$(BIN)/python -m tests.benchmarks.load
 
 bench-regrade: $(READY) ## measure how long a person waits while 10,000 submissions are graded again
 	@$(BIN)/python -m tests.benchmarks.regrading

@@ -51,22 +51,23 @@ def service(slug: str, sandbox: str, policy: str) -> Iterator[Grade]:
 
 @contextlib.contextmanager
 def served(sandbox: str, policy: str, **settings: str) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
-    """A service of its own: a client with an admin's key, and the environment of its processes."""
+    """A service of its own: a client with an admin's key, and the environment of its processes, in which
+    BENCHMARK_WORKER_PID is the worker's number."""
     with contextlib.ExitStack() as stack:
         environment = stack.enter_context(_environment(sandbox, policy)) | settings
         port = environment["GRADER_PORT"]
         key = json.loads(
             _run([str(_BIN / "grader"), "key", "create", "bench", "--role", "admin", "--json"], env=environment)
         )
-        for role in ("serve", "worker"):
-            stack.enter_context(_process([str(_BIN / "grader"), role], environment))
+        stack.enter_context(_process([str(_BIN / "grader"), "serve"], environment))
+        worker = stack.enter_context(_process([str(_BIN / "grader"), "worker"], environment))
         client = stack.enter_context(
             httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key['key']}"}, timeout=60
             )
         )
         _until_ready(client)
-        yield client, environment
+        yield client, environment | {"BENCHMARK_WORKER_PID": str(worker)}
 
 
 def reference(slug: str) -> str:
@@ -125,11 +126,11 @@ def _database() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _process(command: list[str], environment: dict[str, str]) -> Iterator[None]:
+def _process(command: list[str], environment: dict[str, str]) -> Iterator[int]:
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            yield
+            yield process.pid
         finally:
             process.terminate()
             try:
