@@ -120,7 +120,7 @@ class LocalBackend:
             "tmpfs": written if namespaces else [],
             "readable": [path for path in [*needed, *_SYSTEM] if os.path.exists(path)],
             "writable": ["/dev/null", *written],
-            "command": [sys.executable, "-I", "-c", _code("guest.zygote", "main()"), spec.runtime, "-", *written],
+            "command": [_interpreter(), "-I", "-c", _code("guest.zygote", "main()"), spec.runtime, "-", *written],
             "env": _environment(home),
         }
 
@@ -176,6 +176,12 @@ def _needed() -> list[str]:
     """Where the interpreter, its packages and our own lie."""
     prefixes = sorted({str(Path(path).resolve()) for path in (sys.prefix, sys.base_prefix, sys.exec_prefix)})
     return [*prefixes, str(_PACKAGE)]
+
+
+def _interpreter() -> str:
+    """This Python by a path that leads to it in there, too: a link to the folder that it lies in is not shown there."""
+    path = Path(sys.executable)
+    return str(path.parent.resolve() / path.name)
 
 
 def _packages(runtime: str) -> Finding:
