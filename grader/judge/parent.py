@@ -1,7 +1,8 @@
 """The judges' parent: has pytest and the runtime in memory and forks a judge for each grading.
 
 Control socket (SEQPACKET, fd in argv[1]): a packet with three descriptors, the line, the job (JSON in a memfd) and a
-file for stderr; the answer is the judge's pid. It ends when the worker hangs up. One thread, so forking is safe.
+file for stderr; the answer is the judge's pid. It ends when the worker hangs up, and its scratch folder goes with it.
+One thread, so forking is safe.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -36,6 +38,7 @@ def main() -> None:
         for pid in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(scratch, ignore_errors=True)  # a worker that was killed does not do it
 
 
 def _serve(control: socket.socket, children: set[int]) -> None:

@@ -48,6 +48,17 @@ def test_a_worker_that_is_running_takes_over_from_one_that_was_killed(workers):
     assert second.stop() == 0
 
 
+def test_a_worker_that_is_killed_leaves_no_files_of_its_judges(workers, monkeypatch, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    worker = workers.start()
+    workers.ended(workers.submit())
+    assert list(scratch.iterdir())
+    worker.kill()
+    until(lambda: not list(scratch.iterdir()), "the end of the judges' parent")
+
+
 def test_a_flushed_redis_loses_nothing(workers):
     workers.start()
     running = workers.submit("gated")
