@@ -15,7 +15,7 @@ import threading
 from collections import defaultdict
 from typing import Literal
 
-from sandbox.errors import PoolClosed, SandboxError
+from sandbox.errors import PoolClosed, SandboxError, SandboxUnavailable
 from sandbox.interface import Backend, Sandbox, SandboxSpec
 
 Policy = Literal["per_container", "per_process"]
@@ -152,6 +152,8 @@ class SandboxPool:
             sandbox = self._backend.start(spec)
         except SandboxError as error:
             failure: SandboxError | None = error
+        except OSError as error:  # no disk, memory, process or descriptor is free: no sandbox can be had at the moment
+            failure = SandboxUnavailable(f"no sandbox can be started: {error}.", "free what this machine lacks")
         except Exception as error:
             failure = SandboxError(f"{type(error).__name__}: {error}")
         else:

@@ -3,7 +3,7 @@
 How it ends:
 - the suite ran to its end                       -> finish: a score
 - a fault (`Fault`, `SandboxError`, any other)   -> put off with backoff and the same seed; the last try: `fault`
-- no sandbox, exercise or database to be had, or
+- no sandbox, exercise, database, disk to be had, or
   the exercise is out of service                 -> put off, and not counted as a try: it waits until there is one
 - the lease was lost                             -> nothing: whoever has the grading now says how it ends
 - the worker dies, or the database stays away    -> nothing: the lease runs out and the grading is claimed again
@@ -38,12 +38,8 @@ from grader.submissions.models import Submission
 from sandbox.errors import PoolClosed, SandboxUnavailable
 
 _DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
-_MISSING = (
-    SandboxUnavailable,
-    PoolClosed,
-    BadInput,
-    *_DATABASE_AWAY,
-)  # BadInput: the exercise is gone, broken or out of service
+# BadInput: the exercise is gone, broken or out of service. OSError: this machine wants disk, memory, descriptors.
+_MISSING = (SandboxUnavailable, PoolClosed, BadInput, OSError, *_DATABASE_AWAY)
 _LONGEST_WAIT_S = 30.0
 _log = structlog.get_logger()
 

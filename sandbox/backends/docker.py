@@ -93,7 +93,7 @@ class DockerBackend:
             hear_ready(control, _READY_S)
         except BaseException as error:
             anchor.destroy()
-            if isinstance(error, (ImageNotFound, OSError)):
+            if isinstance(error, ImageNotFound):
                 raise SandboxLost(f"the container could not be started: {error}") from None
             raise
         return ZygoteSandbox(name, spec, control, anchor)

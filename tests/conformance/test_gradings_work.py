@@ -1,5 +1,6 @@
 """What a worker does with a grading, on both databases. The runner is scripted: what it may do is what matters here."""
 
+import errno
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -142,9 +143,10 @@ def test_the_wait_before_a_further_try_doubles(database, work):
     assert [round(wait, -2) for wait in waits] == [1000, 2000, 4000]
 
 
-def test_a_missing_sandbox_is_waited_for_as_long_as_it_takes(database, work):
+@pytest.mark.parametrize("lack", [AWAY, OSError(errno.ENOSPC, "No space left on device")], ids=["sandbox", "disk"])
+def test_what_is_missing_is_waited_for_as_long_as_it_takes(database, work, lack):
     grading = submit(database)
-    found = work(*[AWAY] * 9)
+    found = work(*[lack] * 9)
     for _ in range(9):
         found.grade(grading.id)
         due(database, grading)

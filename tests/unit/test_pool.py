@@ -1,5 +1,6 @@
 """The law of the pool, on sandboxes that only keep count."""
 
+import errno
 import threading
 
 import pytest
@@ -167,6 +168,12 @@ def test_an_idle_one_of_another_kind_gives_way_at_the_cap(make, backend):
 def test_a_failure_to_start_is_raised_to_whoever_waits(make, backend, failure):
     backend.failure = failure
     with pytest.raises(type(failure), match=str(failure)):
+        make().acquire(SPEC, "per_container")
+
+
+def test_a_machine_that_lacks_something_has_no_sandbox_to_give(make, backend):
+    backend.failure = OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(SandboxUnavailable, match="No space left"):
         make().acquire(SPEC, "per_container")
 
 
