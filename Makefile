@@ -16,7 +16,8 @@ WHEELS = $(BIN)/python -m pip --disable-pip-version-check wheel --quiet --wheel-
 SERVICE_IMAGE ?= grader-service
 
 .DEFAULT_GOAL = help
-.PHONY: help setup demo serve test check format hostile exercises-soak bench bench-load bench-regrade image service-image pins clean
+.PHONY: help setup demo serve test check format hostile exercises-soak bench bench-load bench-regrade chaos image \
+  service-image pins clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -68,6 +69,9 @@ bench-load: $(READY) ## measure throughput, many gradings at once, 2,000 in a ro
 
 bench-regrade: $(READY) ## measure how long a person waits while 10,000 submissions are graded again
 	@$(BIN)/python -m tests.benchmarks.regrading
+
+chaos: $(READY) ## break what the service is made of during 1,000 submissions, and look whether a score suffers (root)
+	@$(BIN)/python -m tests.chaos
 
 image: $(READY) ## build the images of the docker sandbox
 	@TORCH_INDEX=$(TORCH_INDEX) $(BIN)/python -m sandbox.image.build

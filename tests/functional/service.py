@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -52,15 +52,18 @@ def until(condition: Callable[[], T], what: str = "it") -> T:
 
 
 class Process:
-    """A `grader` command that runs until it is told to end. `settings` become GRADER_... variables."""
+    """A `grader` command that runs until it is told to end. `settings` become GRADER_... variables.
 
-    def __init__(self, log: Path, *command: str, **settings: Any) -> None:
+    `within`: a program, and its arguments, that prepares the ground and then becomes the command.
+    """
+
+    def __init__(self, log: Path, *command: str, within: Sequence[str] = (), **settings: Any) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("GRADER_")}
         env = clean | {f"GRADER_{name.upper()}": str(value) for name, value in settings.items()}
         self._log = log
         with log.open("ab") as out:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from grader.cli.main import main; main()", *command],
+                [*within, sys.executable, "-c", "from grader.cli.main import main; main()", *command],
                 env=env,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -71,6 +74,10 @@ class Process:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
 
     @property
     def said(self) -> str:
@@ -96,7 +103,7 @@ class Process:
 
     def stop(self) -> int:
         """End it in good order; its exit code."""
-        if self._process.poll() is None:
+        if self.alive:
             self.tell(signal.SIGTERM)
         return self.ended()
 
