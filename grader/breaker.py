@@ -20,7 +20,7 @@ from grader.grading.model import Job, Result
 from grader.grading.runner import Grades, OnEvent, ignore
 from grader.settings import Policy
 from sandbox.errors import PoolClosed, SandboxError, SandboxUnavailable
-from sandbox.interface import Backend, SandboxSpec
+from sandbox.interface import Backend, Finding, SandboxSpec
 
 FAILURES = 3
 _ASK_AGAIN_S = 0.2
@@ -70,7 +70,7 @@ class Breaker:
 
     def look(self) -> None:
         """Look at the machine, and try what failed."""
-        runtimes, findings = self._catalog.runtimes(), self._backend.check()
+        runtimes, findings = self._catalog.runtimes(), self._findings()
         missing = {runtime: lacking(findings, {runtime}) for runtime in runtimes}
         found = {runtime: f"{lack.detail}: {lack.remedy}" for runtime, lack in missing.items() if lack is not None}
         with self._lock:
@@ -85,6 +85,12 @@ class Breaker:
         self._change(found)
         self._everything = bool(runtimes) and runtimes <= found.keys()
 
+    def _findings(self) -> list[Finding]:
+        try:
+            return self._backend.check()
+        except OSError as error:  # a full disk, say
+            return [Finding("machine", "missing", f"it cannot be looked at: {error}", "free what it lacks")]
+
     def _failed(self, runtime: str, why: str) -> None:
         with self._lock:
             self._failures[runtime] += 1
@@ -98,7 +104,7 @@ class Breaker:
         """Whether a sandbox can be started; `start` waits until it answers."""
         try:
             sandbox = self._backend.start(SandboxSpec(runtime))
-        except SandboxError as error:
+        except (SandboxError, OSError) as error:
             _log.info("the sandbox is still broken", runtime=runtime, why=str(error))
             return False
         sandbox.destroy()
