@@ -21,6 +21,7 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig
 
+from sandbox.backends.folders import abandoned, hold
 from sandbox.control import ZygoteSandbox, hear_ready, own_uid
 from sandbox.errors import SandboxLost, SandboxUnavailable
 from sandbox.image import build
@@ -29,6 +30,7 @@ from sandbox.interface import Finding, SandboxSpec
 LABEL = "grader.sandbox"
 _SECCOMP = Path(build.__file__).with_name("seccomp.json")
 _INSIDE = "/run/grader"
+_FOLDER = f"grader-{'[0-9a-f]' * 12}"  # of a container that is being started, under `socket_dir`
 _READY_S = 60.0
 _LEFTOVER_S = 120.0
 _INODES = 10_000
@@ -75,8 +77,10 @@ class DockerBackend:
         finding = self._image_of(spec.runtime)
         if finding.level == "missing":
             raise SandboxUnavailable(f"{finding.detail}.", finding.remedy)
+        self._remove_abandoned(client)
         name = f"grader-{uuid.uuid4().hex[:12]}"
         folder = self._socket_folder(name)
+        lock = hold(str(folder))
         anchor = _DockerAnchor(client, name, folder)
         try:
             with _listening(folder / "control") as listener:
@@ -96,6 +100,9 @@ class DockerBackend:
             if isinstance(error, ImageNotFound):
                 raise SandboxLost(f"the container could not be started: {error}") from None
             raise
+        finally:
+            if lock is not None:
+                os.close(lock)
         return ZygoteSandbox(name, spec, control, anchor)
 
     def close(self) -> None:
@@ -145,6 +152,13 @@ class DockerBackend:
             pass
         remedy = "make it and give it to the worker's user, or set GRADER_DOCKER_SOCKET_DIR"
         return Finding("control sockets", "missing", f"{self._socket_dir} cannot be written", remedy)
+
+    def _remove_abandoned(self, client: Any) -> None:
+        """What a worker left that was killed while it started a container of that name."""
+        for folder in abandoned(self._socket_dir, _FOLDER):
+            with contextlib.suppress(DockerException, OSError):
+                client.api.remove_container(folder.name, force=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _socket_folder(self, name: str) -> Path:
         """A folder that the container may look into, under one that nobody else on the host may."""

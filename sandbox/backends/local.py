@@ -6,7 +6,6 @@ It never runs a candidate's code unconfined: where the machine cannot confine, `
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
 import json
 import os
@@ -17,13 +16,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import uuid
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from sandbox.backends import seccomp
+from sandbox.backends.folders import abandoned, hold
 from sandbox.control import ZygoteSandbox, hear_ready
 from sandbox.errors import SandboxLost, SandboxUnavailable
 from sandbox.guest import landlock
@@ -34,7 +33,6 @@ _PACKAGE = Path(__file__).parents[1]
 _LEAST_LANDLOCK = 6
 _READY_S = 120.0
 _FOLDERS, _PREFIX = "/var/tmp", "grader-sandbox-"
-_MAKING_S = 10.0
 _ENDS_S = 10.0
 _PROBE = """
 enter_namespaces()
@@ -84,7 +82,7 @@ class LocalBackend:
                 raise SandboxUnavailable(f"the local sandbox cannot run code here: {finding.detail}.", finding.remedy)
         _remove_leftovers()
         home = tempfile.mkdtemp(prefix=_PREFIX, dir=_FOLDERS)
-        lock = _lock(home)
+        lock = hold(home)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             told = self._told(spec, home)
@@ -240,29 +238,11 @@ class _LocalAnchor:
         return self._said.decode("utf-8", "replace")[-500:].strip() or "it said nothing"
 
 
-def _lock(folder: str) -> int | None:
-    """Hold a folder for as long as this process lives; None if another holds it or it is gone."""
-    try:
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return None
-    except OSError:
-        return None
-    return lock
-
-
 def _remove_leftovers() -> None:
-    """The folders of sandboxes whose owner was killed: nobody holds them."""
-    for path in Path(_FOLDERS).glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            young = time.time() - path.lstat().st_mtime < _MAKING_S  # made just now, and not held yet
-            if not young and (lock := _lock(str(path))) is not None:
-                sweep([str(path)])
-                shutil.rmtree(path, ignore_errors=True)
-                os.close(lock)
+    """The folders of sandboxes whose owner was killed."""
+    for path in abandoned(Path(_FOLDERS), f"{_PREFIX}*"):
+        sweep([str(path)])
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _code(module: str, then: str) -> str:

@@ -7,9 +7,12 @@ import tempfile
 import threading
 from pathlib import Path
 
+import docker
 import pytest
+from docker.errors import NotFound
 
 from sandbox.backends.docker import DockerBackend
+from sandbox.backends.folders import hold
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.interface import SandboxSpec
 
@@ -133,3 +136,21 @@ def test_an_unknown_oci_runtime_is_told(docker_backend, tmp_path):
     with pytest.raises(SandboxError):
         backend.start(SPEC)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_worker_was_starting_is_removed_by_the_next_start(docker_backend, sockets):
+    abandoned, held = sockets / "grader-0123456789ab", sockets / "grader-abcdefabcdef"
+    with (
+        contextlib.closing(docker.from_env()) as client,
+        contextlib.closing(DockerBackend(IMAGE, None, sockets)) as own,
+    ):
+        client.api.create_container(f"{IMAGE}:python", name=abandoned.name)
+        for folder in (abandoned, held):
+            folder.mkdir()
+            os.utime(folder, (0, 0))
+        lock = hold(str(held))
+        own.start(SPEC).destroy()
+        os.close(lock)
+        assert (abandoned.exists(), held.exists()) == (False, True)
+        with pytest.raises(NotFound):
+            client.api.inspect_container(abandoned.name)
