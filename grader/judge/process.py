@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import sys
 from base64 import b64decode
@@ -69,6 +70,7 @@ def run(line: Line, job: dict[str, Any]) -> None:
     current.set_session(session)
     plugin = JudgePlugin(session, solution, line, tests, job["points"])
     plugin.forbid(violations(files, job["forbid"]))
+    _make_room_for_compiled(tests)
     pytest.main(_arguments(tests, tests), plugins=[plugin])
     if plugin.finished:
         used = resource.getrusage(resource.RUSAGE_SELF)
@@ -89,6 +91,15 @@ def warm(runtime: str, scratch: str) -> None:
     pytest.main(_arguments(suite, Path(scratch)))
     gc.collect()
     gc.freeze()
+
+
+def _make_room_for_compiled(tests: Path) -> None:
+    """pytest keeps the suite compiled in the scratch folder. On a full disk it does without where a file cannot be
+    written, but where the folder cannot be made it calls the suite broken: so make it, or have nothing kept."""
+    try:
+        os.makedirs(f"{sys.pycache_prefix}{tests}", exist_ok=True)
+    except OSError:
+        sys.dont_write_bytecode = True
 
 
 def _arguments(what: Path, root: Path) -> list[str]:

@@ -1,5 +1,7 @@
 """Workers are killed, Redis forgets or restarts, suites are broken: every grading ends as it should, once."""
 
+import contextlib
+import itertools
 import os
 import secrets
 import shutil
@@ -57,6 +59,32 @@ def test_a_worker_that_is_killed_leaves_no_files_of_its_judges(workers, monkeypa
     assert list(scratch.iterdir())
     worker.kill()
     until(lambda: not list(scratch.iterdir()), "the end of the judges' parent")
+
+
+def test_a_disk_that_is_full_for_the_judges_costs_no_try(workers, small_disk, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(small_disk))
+    workers.start(max_attempts=1)
+    workers.ended(workers.submit())
+    with contextlib.suppress(OSError), (small_disk / "full").open("wb", buffering=0) as file:
+        while file.write(bytes(1 << 12)):
+            pass
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            (small_disk / str(number)).touch()
+    (ended,) = workers.ended(workers.submit("bits"))
+    assert (ended.status, ended.attempts) == (Status.DONE, 1)
+
+
+@pytest.fixture
+def small_disk(tmp_path, missing):
+    """A file system of a few megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    options = ["-t", "tmpfs", "-o", "size=4m,nr_inodes=200"]
+    if subprocess.run(["mount", *options, "small", str(folder)], check=False).returncode:
+        missing("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_flushed_redis_loses_nothing(workers):
