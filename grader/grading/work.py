@@ -6,11 +6,13 @@ How it ends:
 - no sandbox, exercise, database, disk to be had, or
   the exercise is out of service                 -> put off, and not counted as a try: it waits until there is one
 - the lease was lost                             -> nothing: whoever has the grading now says how it ends
-- the worker dies, or the database stays away    -> nothing: the lease runs out and the grading is claimed again
+- the database stays away for longer than a lease, or the worker dies
+                                                 -> nothing: the lease runs out and the grading is claimed again
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import threading
 import time
@@ -99,8 +101,20 @@ class Work:
                 self._attempt(held, heartbeat)
         except LeaseLost:
             _log.warning("lease lost, or cancelled: another worker's word counts", attempt=held.attempt)
-        except _DATABASE_AWAY:
-            _log.exception("the database went away; graded again when the lease has run out", attempt=held.attempt)
+        except _DATABASE_AWAY as error:
+            _log.exception("the database went away; put off when it is back", attempt=held.attempt)
+            self._hand_back(held, error)
+
+    def _hand_back(self, held: Claim, error: Exception) -> None:
+        """Put it off as soon as the database is back: a lease that runs out would count as a try, and take longer."""
+        until = time.monotonic() + self._settings.lease_s
+        while time.monotonic() < until:
+            time.sleep(min(1.0, self._settings.lease_s / 10))
+            with contextlib.suppress(*_DATABASE_AWAY):
+                with self._database.begin() as session, contextlib.suppress(LeaseLost):
+                    wait_s = self._settings.retry_backoff_s
+                    service.put_off(session, held, _reason(error), wait_s, counted=False)
+                return
 
     def _attempt(self, held: Claim, heartbeat: Heartbeat) -> None:
         order = self._load(held)

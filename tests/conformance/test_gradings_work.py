@@ -217,6 +217,35 @@ def test_a_database_that_went_away_costs_no_try(database, work):
     assert reread(database, grading).status is Status.DONE
 
 
+def test_a_database_that_stays_away_for_a_while_costs_no_try(database, work):
+    grading = submit(database)
+    away = AwayFor(database, begins=3)
+    found = work(away.go, max_attempts=1, lease_s=2)
+    found._database = away
+    found.grade(grading.id)
+    assert away.left == 0
+    stored = reread(database, grading)
+    assert (stored.status, stored.attempts) == (Status.QUEUED, 0)
+    found.grade(grading.id)
+    assert reread(database, grading).status is Status.DONE
+
+
+class AwayFor:
+    """A database that does not answer for so many transactions, once told to `go`."""
+
+    def __init__(self, database, begins):
+        self._database, self._begins, self.left = database, begins, 0
+
+    def go(self):
+        self.left = self._begins
+
+    def begin(self):
+        if self.left:
+            self.left -= 1
+            raise OperationalError("BEGIN", {}, Exception("connection refused"))
+        return self._database.begin()
+
+
 def test_the_policy_follows_the_kind(database, work):
     grading = submit(database, kind=Kind.INTERACTIVE)
     found = work(policy_interactive="per_process", policy_batch="per_container")

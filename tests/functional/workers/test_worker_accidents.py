@@ -239,4 +239,5 @@ def test_a_database_that_goes_away_in_the_middle_loses_nothing(workers, allow_co
     allow_connections(True)
     (ended,) = workers.ended(grading)
     assert (ended.verdict, ended.score, workers.told(ended).count("done")) == (Verdict.PASSED, 2, 1)
+    assert ended.attempts == 1
     assert worker.stop() == 0
