@@ -32,7 +32,7 @@ from tests.chaos.servers import Engine, Lacking, Postgres, Redis, free_port, pro
 from tests.functional.service import Process, until
 
 LEASE_S = 3.0
-MOST_ATTEMPTS = 25
+MOST_ATTEMPTS = 10
 """Each kill in the middle of a grading is one of its tries. Here something is killed every few seconds, in production
 every few months: with the usual three tries the suite would show what MOST_ATTEMPTS does, and nothing else."""
 
