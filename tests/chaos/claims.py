@@ -21,7 +21,7 @@ Claim = Callable[[Run], Iterator[str]]
 def broken(run: Run) -> list[str]:
     """Every way in which a claim about the gradings is broken, while the service still runs."""
     found: list[str] = []
-    for claim in (
+    claims: tuple[Claim, ...] = (
         everything_was_accepted_once,
         each_has_one_grading_that_counts,
         none_is_stuck_or_a_fault,
@@ -29,7 +29,8 @@ def broken(run: Run) -> list[str]:
         each_ended_once,
         the_api_never_failed_in_a_way_of_its_own,
         a_quiet_service_scores_the_same,
-    ):
+    )
+    for claim in claims:
         found += [f"{claim.__name__.replace('_', ' ')}: {how}" for how in claim(run)]
     return found
 

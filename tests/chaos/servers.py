@@ -74,7 +74,9 @@ class _Server:
                         stdout=out,
                         stderr=out,
                         start_new_session=True,
-                        **({"user": self._user, "group": self._user, "extra_groups": []} if self._user else {}),
+                        user=self._user,
+                        group=self._user,
+                        extra_groups=None if self._user is None else [],
                     )
             return self.answers()
 

@@ -210,13 +210,13 @@ def world(*sandboxes: str) -> Iterator[World]:
         raise Lacking("chaos needs root: it mounts small file systems, to fill them up")
     program("unshare")
     libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with contextlib.ExitStack() as stack:
+        libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        stack.callback(libc.prctl, _PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
         folder = Path(tempfile.mkdtemp(prefix="gc-", dir="/tmp"))  # short: the name of a socket has 107 bytes
         folder.chmod(0o755)
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield World(folder, sandboxes, stack)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def _mounted(folder: Path, options: str, stack: contextlib.ExitStack) -> Path:
