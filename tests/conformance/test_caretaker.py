@@ -2,12 +2,13 @@
 
 import errno
 
+from grader.breaker import Breaker
 from grader.caretaker import Caretaker
 from grader.catalog.catalog import Catalog
 from grader.metrics import service as presence
 from grader.queue import Queue
 from grader.settings import Settings
-from tests.functional.service import until
+from tests.functional.service import until, write_exercise
 
 
 class FullDisk:
@@ -21,7 +22,10 @@ class FullDisk:
 
 def test_a_worker_says_that_it_is_there_although_its_sandbox_cannot_be_looked_at(database, tmp_path):
     settings = Settings(reconcile_every_s=0.1)
-    caretaker = Caretaker(settings, database, Queue(settings), FullDisk(), Catalog(tmp_path))
+    write_exercise(tmp_path, "adding")
+    catalog = Catalog(tmp_path)
+    breaker = Breaker(None, FullDisk(), catalog)
+    caretaker = Caretaker(settings, database, Queue(settings), FullDisk(), catalog, breaker)
     caretaker.start()
 
     def told():

@@ -1,4 +1,4 @@
-"""Calls of a function that returns its argument: there and back. Noted with `threshold`; its bounds mean nothing here."""
+"""Calls of a function that returns its argument, there and back. `threshold` notes them; its bounds mean nothing."""
 
 import statistics
 import time
