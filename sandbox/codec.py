@@ -27,6 +27,7 @@ import collections
 import datetime
 import decimal
 import fractions
+import re
 import struct
 import sys
 import time
@@ -66,8 +67,31 @@ class Caps:
 _FRACTION_BITS = 1 << 13  # a gcd of two ints is quadratic in their size
 
 
-def _terms(value: Any) -> list[int]:
-    numerator, denominator = value
+def _exact(value: Any, *kinds: type) -> Any:
+    """The value, if it is of one of these types: a range in a list's place has no end, and a handle would be asked."""
+    if type(value) not in kinds:
+        raise TypeError(f"not of type {kinds[0].__name__}")
+    return value
+
+
+def _parts(plain: Any, *kinds: type) -> list[Any]:
+    """As many parts as kinds, each of exactly that type."""
+    return [_exact(part, kind) for part, kind in zip(_exact(plain, list), kinds, strict=True)]
+
+
+def _decimal(plain: Any) -> decimal.Decimal:
+    sign, digits, exponent = _exact(plain, list)
+    if any(type(digit) is not int for digit in _exact(digits, tuple)):
+        raise TypeError("not digits")
+    return decimal.Decimal((_exact(sign, int), digits, _exact(exponent, int, str)))
+
+
+def _deque(plain: Any) -> collections.deque[Any]:
+    content, longest = _exact(plain, list)
+    return collections.deque(_exact(content, list), _exact(longest, int, type(None)))
+
+
+def _terms(numerator: int, denominator: int) -> list[int]:
     if max(numerator.bit_length(), denominator.bit_length()) > _FRACTION_BITS:
         raise CodecError("a fraction of too many digits")
     return [numerator, denominator]
@@ -85,14 +109,12 @@ _FACTORIES: dict[str, Any] = {t.__name__: t for t in (int, float, str, list, dic
 
 def _read(plain: Any) -> dict[Any, Any]:
     """A dict that was read as one, item by item against the clock: not pairs that would become one in a single step."""
-    if type(plain) is not dict:
-        raise TypeError("not a dict")
-    return plain
+    return _exact(plain, dict)  # type: ignore[no-any-return]
 
 
 def _default_dict(plain: Any) -> Any:
-    factory, content = plain
-    return collections.defaultdict(None if factory is None else _FACTORIES[factory], _read(content))
+    factory, content = _exact(plain, list)
+    return collections.defaultdict(None if factory is None else _FACTORIES[_exact(factory, str)], _read(content))
 
 
 def _factory_name(value: Any) -> str | None:
@@ -101,27 +123,29 @@ def _factory_name(value: Any) -> str | None:
 
 
 _STANDARD: dict[type, _Standard] = {
-    complex: _Standard(lambda v: _C128.pack(v.real, v.imag), lambda p: complex(*_C128.unpack(p))),
-    decimal.Decimal: _Standard(lambda v: list(v.as_tuple()), lambda p: decimal.Decimal((int(p[0]), tuple(p[1]), p[2]))),
+    complex: _Standard(lambda v: _C128.pack(v.real, v.imag), lambda p: complex(*_C128.unpack(_exact(p, bytes)))),
+    decimal.Decimal: _Standard(lambda v: list(v.as_tuple()), _decimal),
     fractions.Fraction: _Standard(
-        lambda v: _terms((v.numerator, v.denominator)), lambda p: fractions.Fraction(*_terms(p))
+        lambda v: _terms(v.numerator, v.denominator), lambda p: fractions.Fraction(*_terms(*_parts(p, int, int)))
     ),
-    datetime.datetime: _Standard(lambda v: v.isoformat(), datetime.datetime.fromisoformat),
-    datetime.date: _Standard(lambda v: v.isoformat(), datetime.date.fromisoformat),
-    datetime.time: _Standard(lambda v: v.isoformat(), datetime.time.fromisoformat),
+    datetime.datetime: _Standard(lambda v: v.isoformat(), lambda p: datetime.datetime.fromisoformat(_exact(p, str))),
+    datetime.date: _Standard(lambda v: v.isoformat(), lambda p: datetime.date.fromisoformat(_exact(p, str))),
+    datetime.time: _Standard(lambda v: v.isoformat(), lambda p: datetime.time.fromisoformat(_exact(p, str))),
     datetime.timedelta: _Standard(
-        lambda v: [v.days, v.seconds, v.microseconds], lambda p: datetime.timedelta(p[0], p[1], p[2])
+        lambda v: [v.days, v.seconds, v.microseconds], lambda p: datetime.timedelta(*_parts(p, int, int, int))
     ),
-    datetime.timezone: _Standard(lambda v: v.utcoffset(None), lambda p: datetime.timezone(p) if p else datetime.UTC),
-    uuid.UUID: _Standard(lambda v: v.bytes, lambda p: uuid.UUID(bytes=p)),
-    range: _Standard(lambda v: [v.start, v.stop, v.step], lambda p: range(p[0], p[1], p[2])),
-    slice: _Standard(lambda v: [v.start, v.stop, v.step], lambda p: slice(p[0], p[1], p[2])),
+    datetime.timezone: _Standard(
+        lambda v: v.utcoffset(None), lambda p: datetime.timezone(_exact(p, datetime.timedelta))
+    ),
+    uuid.UUID: _Standard(lambda v: v.bytes, lambda p: uuid.UUID(bytes=_exact(p, bytes))),
+    range: _Standard(lambda v: [v.start, v.stop, v.step], lambda p: range(*_parts(p, int, int, int))),
+    slice: _Standard(lambda v: [v.start, v.stop, v.step], lambda p: slice(*_exact(p, list))),
     type(Ellipsis): _Standard(lambda v: None, lambda p: Ellipsis),
     type(NotImplemented): _Standard(lambda v: None, lambda p: NotImplemented),
     collections.Counter: _Standard(dict, lambda p: collections.Counter(_read(p))),
     collections.OrderedDict: _Standard(dict, lambda p: collections.OrderedDict(_read(p))),
     collections.defaultdict: _Standard(lambda v: [_factory_name(v), dict(v)], _default_dict),
-    collections.deque: _Standard(lambda v: [list(v), v.maxlen], lambda p: collections.deque(p[0], p[1])),
+    collections.deque: _Standard(lambda v: [list(v), v.maxlen], _deque),
 }
 _BY_NAME = {kind.__name__: standard for kind, standard in _STANDARD.items()}
 
@@ -135,7 +159,9 @@ _TORCH_DTYPES = frozenset(
     }.items()
     for bits in sizes
 ) | {"bfloat16", "bool"}
-_NUMPY_KINDS = "biufcUSmM"
+NUMPY_KINDS = "biufcUSmM"
+_NO_KEY = (TypeError, ValueError, RuntimeError)  # no hash; or equal hashes, but no yes or no to whether they are equal
+_NUMPY_NAME = re.compile(r"[<>|=]?([biufc]\d{1,2}|[US]\d{1,9}|[mM]8(\[\d{0,9}[A-Za-z]{1,2}\])?)", re.ASCII)
 
 
 class Encoder:
@@ -309,7 +335,7 @@ _WRITERS: dict[type, Callable[[Encoder, Any], None]] = {
 
 
 def _numpy_dtype(dtype: Any) -> str:
-    if dtype.kind not in _NUMPY_KINDS or not dtype.itemsize:
+    if dtype.kind not in NUMPY_KINDS or not dtype.itemsize:
         raise CodecError(f"a numpy array of dtype {dtype} cannot cross the wall")
     return str(dtype.newbyteorder("=").str)
 
@@ -413,8 +439,11 @@ class Decoder:
         self._enter()
         built: dict[Any, Any] = {}
         for _ in range(count):
-            key = self._value()
-            built[_hashable(key)] = self._value()
+            key, value = self._value(), self._value()
+            try:
+                built[key] = value
+            except _NO_KEY:
+                raise CodecError("a key that is none") from None
         self._depth -= 1
         return built
 
@@ -456,11 +485,8 @@ class Decoder:
         if numpy is None:
             raise CodecError("an array, but this runtime has no numpy")
         name = self._text()
-        try:
-            dtype = numpy.dtype(name)
-        except (TypeError, ValueError, SyntaxError):
-            raise CodecError("unknown dtype") from None
-        if dtype.kind not in _NUMPY_KINDS or not dtype.itemsize or dtype.hasobject:
+        dtype = named_dtype(numpy, name)
+        if not dtype.itemsize:
             raise CodecError("unknown dtype")
         return dtype
 
@@ -501,18 +527,23 @@ class Decoder:
             raise CodecError("not a tensor") from None
 
 
-def _hashable(key: Any) -> Any:
+def named_dtype(numpy: Any, name: str) -> Any:
+    """numpy's dtype of that name: numbers, texts, dates. Raises CodecError for all else that numpy would parse."""
+    if not _NUMPY_NAME.fullmatch(name):
+        raise CodecError("unknown dtype")
     try:
-        hash(key)
+        return numpy.dtype(name)
     except (TypeError, ValueError):
-        raise CodecError("a key that has no hash") from None
-    return key
+        raise CodecError("unknown dtype") from None
 
 
 def _set(decoder: Decoder) -> set[Any]:
     built: set[Any] = set()
     for count, value in enumerate(decoder._many()):
-        built.add(_hashable(value))
+        try:
+            built.add(value)
+        except _NO_KEY:
+            raise CodecError("a member that is none") from None
         if not count % 256:
             decoder._tick()
     return built

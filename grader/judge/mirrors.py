@@ -18,6 +18,7 @@ from sandbox.codec import CodecError
 _BASES: dict[str, type] = {
     base.__name__: base for base in (int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset, complex)
 }
+_MOST_NAMES, _MOST_BASES = 1000, 100
 # Ordinary exceptions only: nothing that pytest, a for loop or the interpreter acts upon.
 _NEVER = {"StopIteration", "StopAsyncIteration", "BaseExceptionGroup", "ExceptionGroup"}
 _ERRORS: dict[str, type[Exception]] = {
@@ -76,7 +77,7 @@ def subclass(base_name: Any, content: Any, far: Any, made: dict[Any, Any]) -> An
 
 def named_tuple(name: Any, fields: Any, content: Any, far: Any, made: dict[Any, Any]) -> Any:
     """A namedtuple with the same fields. Raises CodecError for fields that are no names."""
-    names = [_identifier(field) for field in _list(fields)]
+    names = [_identifier(field) for field in _few(fields)]
 
     def make(_: str) -> Any:
         base = collections.namedtuple(_identifier(name), names, rename=True)  # type: ignore[misc]
@@ -93,9 +94,9 @@ def enum_member(told: dict[str, Any], cls_far: Any, made: dict[Any, Any]) -> Any
     handle = object.__getattribute__(cls_far, "_ref").handle
     key = ("enum", handle)
     if key not in made:
-        pairs = [(_identifier(name), _plain(value)) for name, value in _list(told["members"])]
+        pairs = [(_identifier(name), _small(value)) for name, value in _few(told["members"])]
         made[key] = _enum(cls_far, _identifier(told["name"]), pairs, told["flag"] is True)
-    return made[key](_plain(told["value"]))
+    return made[key](_small(told["value"]))
 
 
 def enum_class(value: Any) -> Any:
@@ -129,6 +130,8 @@ def error_class(told: Any) -> type[Exception]:
         return known  # type: ignore[no-any-return]
     bases = tuple(base for base in _list(told["bases"]) if isinstance(base, type) and issubclass(base, Exception))
     base = bases[0] if bases else _ordinary(told["builtins"])
+    if len(base.__mro__) > _MOST_BASES:
+        raise CodecError("a class of exceptions with too many bases")
     doc = told["doc"] if type(told["doc"]) is str else None
     return type(_identifier(told["name"]), (base,), {"__module__": "solution", "__doc__": doc})
 
@@ -174,7 +177,7 @@ def _is_error_class(cls: Any) -> bool:
 def _library_error(module: Any, name: Any) -> Any:
     if type(module) is not str or module not in _ERROR_MODULES or type(name) is not str:
         return None
-    found = getattr(sys.modules.get(module), name, None)
+    found = vars(sys.modules.get(module, object)).get(name)  # no getattr: some modules import when asked
     return found if _is_error_class(found) else None
 
 
@@ -210,6 +213,20 @@ def _list(value: Any) -> Any:
     if type(value) is not list:
         raise CodecError("a list that is none")
     return value
+
+
+def _few(value: Any) -> Any:
+    """A list that a class may be made from, in a time that grows with its square."""
+    if len(_list(value)) > _MOST_NAMES:
+        raise CodecError("too many names for a class")
+    return value
+
+
+def _small(value: Any) -> Any:
+    """The value of a member. Flags are taken apart bit by bit."""
+    if type(value) is int and value.bit_length() > _MOST_NAMES:
+        raise CodecError("a member of too many bits")
+    return _plain(value)
 
 
 def _plain(value: Any) -> Any:

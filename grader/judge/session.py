@@ -206,7 +206,7 @@ class Session:
 
     def _call_back(self, request: Request, number: Any, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> None:
         function = self.lent(number)
-        if function is None and number not in self._once_lent:
+        if function is None and (type(number) is not int or number not in self._once_lent):
             raise self._lose("violation", "it called a function that it was not lent")
         try:
             if function is None:
@@ -223,9 +223,12 @@ class Session:
     def _received(self) -> Any:
         frame = self._timed(lambda channel, deadline: channel.receive(deadline))
         try:
-            return Decoder(frame, self.inward, self.caps).decode()
+            message = Decoder(frame, self.inward, self.caps).decode()
         except (CodecError, RecursionError) as error:
             raise self._lose("violation", str(error)) from None
+        if type(message) is not tuple or [type(part) for part in message[:2]] != [str, int]:  # before it is compared
+            raise self._lose("violation", "a message that is none")
+        return message
 
     def _timed(self, act: Callable[[Channel, Deadline], Any]) -> Any:
         """Do something that waits for the guest, on the guest's time."""

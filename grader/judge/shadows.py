@@ -73,7 +73,7 @@ def _namespace(ref: Ref, cls: Ref) -> dict[str, Any]:
 def _library_class(pair: Any) -> Any:
     match pair:
         case [str(module), str(name)] if module.partition(".")[0] in _LIBRARIES and "." not in name:
-            value = getattr(sys.modules.get(module), name, None)
+            value = vars(sys.modules.get(module, object)).get(name)  # no getattr: some modules import when asked
             tensor = getattr(sys.modules.get("torch"), "Tensor", ())
             if isinstance(value, type) and not issubclass(value, (tensor, dict, list, tuple, int, str)):
                 return value

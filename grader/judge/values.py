@@ -16,7 +16,7 @@ from grader.judge import mirrors
 from grader.judge.far import Far, FarClass, FarIterator, make_far
 from grader.judge.refs import Ref, ref_of
 from grader.judge.symbols import Symbol, name_of
-from sandbox.codec import CodecError
+from sandbox.codec import CodecError, named_dtype
 
 if TYPE_CHECKING:
     from grader.judge.session import Session
@@ -113,7 +113,7 @@ class Inward:
             raise CodecError("an unknown kind of object")
         try:
             return make(self, told)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError) as error:
             if isinstance(error, CodecError):
                 raise
             raise CodecError(f"not a {kind}: {type(error).__name__}") from None
@@ -126,7 +126,7 @@ class Inward:
             return own
         try:
             return mirrors.error(told)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError):
             raise self._session._lose("violation", "an exception that is none") from None
 
     def take_drops(self) -> list[tuple[int, int]]:
@@ -168,9 +168,7 @@ class Inward:
         return alive
 
     def _receive(self, handle: Any, description: Any) -> Ref:
-        if type(handle) is not int or handle < 0:
-            raise CodecError("a handle that is none")
-        if handle not in self._refs:
+        if _number(handle) not in self._refs:
             if type(description) is not dict:
                 raise CodecError("an unknown handle")
             self._refs[handle] = Ref(self._session, handle, self._session.generation, description)
@@ -197,7 +195,7 @@ class Inward:
         return mirrors.enum_member(told, self.far(_payload(told["cls"])), self._mirrors)
 
     def _error_class(self, told: Any) -> Any:
-        handle = told["handle"]
+        handle = _number(told["handle"])
         if handle not in self._mirrors:
             cls = self._mirrors[handle] = mirrors.error_class(told["told"])
             if cls.__module__ == "solution":
@@ -218,6 +216,12 @@ class _Named:
         self.handle = handle
 
 
+def _number(handle: Any) -> int:
+    if type(handle) is not int or handle < 0:
+        raise CodecError("a handle that is none")
+    return handle
+
+
 def _payload(told: Any) -> Any:
     if type(told) is not dict:
         raise CodecError("a description that is none")
@@ -227,10 +231,10 @@ def _payload(told: Any) -> Any:
 def _library_name(told: Any) -> Any:
     """Only dtypes and builtin classes come by name, and only those that are there."""
     match told:
-        case ["numpy.dtype", str(name)] if "numpy" in sys.modules and "O" not in name:
-            return sys.modules["numpy"].dtype(name)
+        case ["numpy.dtype", str(name)] if "numpy" in sys.modules:
+            return named_dtype(sys.modules["numpy"], name)
         case ["torch", str(name)] if "torch" in sys.modules:
-            dtype = getattr(sys.modules["torch"], name, None)
+            dtype = vars(sys.modules["torch"]).get(name)  # no getattr: torch imports some of its names when asked
             if isinstance(dtype, sys.modules["torch"].dtype):
                 return dtype
         case ["builtins", str(name)]:
@@ -255,12 +259,12 @@ def _lookup(module: str, name: str) -> Any:
 
 _KINDS: dict[str, Any] = {
     "far": lambda inward, told: inward.far(_payload(told)),
-    "iterator": Inward._iterator,
-    "sub": Inward._subclass,
-    "tuple": Inward._tuple,
-    "enum": Inward._enum,
+    "iterator": lambda inward, told: inward._iterator(_payload(told)),
+    "sub": lambda inward, told: inward._subclass(_payload(told)),
+    "tuple": lambda inward, told: inward._tuple(_payload(told)),
+    "enum": lambda inward, told: inward._enum(_payload(told)),
     "error": lambda inward, told: inward.error(_payload(told)),
-    "error_class": Inward._error_class,
+    "error_class": lambda inward, told: inward._error_class(_payload(told)),
     "name": lambda inward, told: _library_name(told),
     "own": Inward._own,
     "plain": lambda inward, told: told,

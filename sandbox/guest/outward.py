@@ -20,6 +20,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+from sandbox.codec import NUMPY_KINDS
 from sandbox.guest import exceptions
 from sandbox.guest.gradients import Gradients
 from sandbox.guest.objects import Objects, describe
@@ -90,7 +91,7 @@ class Outward:
         for base in _BASES:
             if isinstance(value, base):
                 return self._subclass(value, base)
-        if numpy is not None and isinstance(value, numpy.dtype):
+        if numpy is not None and isinstance(value, numpy.dtype) and value.kind in NUMPY_KINDS:
             return "name", ["numpy.dtype", value.str]
         if torch is not None and isinstance(value, torch.dtype):
             return "name", ["torch", str(value).removeprefix("torch.")]
