@@ -112,7 +112,7 @@ class Channel:
         (size,) = _HEADER.unpack(self._fill(bytearray(_HEADER.size), deadline))
         if size > self._cap:
             raise WireViolation(f"a frame of {size} bytes is more than {self._cap}")
-        return self._fill(mmap.mmap(-1, size) if size >= _MAPPED else bytearray(size), deadline)
+        return self._fill(_pages(size) if size >= _MAPPED else bytearray(size), deadline)
 
     def unread(self) -> bool:
         """Whether something lies there that nobody asked for."""
@@ -142,6 +142,14 @@ class Channel:
         poll = select.poll()
         poll.register(self._sock, event)
         poll.poll(timeout_ms)
+
+
+def _pages(size: int) -> mmap.mmap:
+    """Raises MemoryError where there is no room: a lack of our own, not an end of the connection."""
+    try:
+        return mmap.mmap(-1, size)
+    except OSError as error:
+        raise MemoryError(f"no room for a frame of {size} bytes: {error}") from None
 
 
 def _after(queue: list[memoryview], sent: int) -> list[memoryview]:

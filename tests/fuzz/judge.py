@@ -25,12 +25,14 @@ from grader.judge.errors import GuestLost, Refused
 from grader.judge.far import Far
 from grader.judge.plugin import clean
 from grader.judge.session import Material, Session, told
+from sandbox.codec import Caps
 from sandbox.wire import Channel
 
 NUMBER = 7
 LONGEST = 1 << 16  # bytes of a script; what is to be bounded is what comes of them
 MOST_S = 5.0
 MOST_KB = 256 << 10
+_FRAME = 16 << 20
 _USES = 40
 
 
@@ -98,6 +100,7 @@ def scripted(stream: bytes) -> Iterator[Session]:
     real, judge_session.secrets = judge_session.secrets, _Numbers  # type: ignore[assignment]
     try:
         session = Session(Material({}, {}, answers=frozenset("*"), wall_s=60, test_wall_s=30), script)
+        session.caps = Caps(frame_bytes=_FRAME)
         session._channel = _Answered(script, session.caps.frame_bytes)
         yield session
     finally:

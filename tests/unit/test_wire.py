@@ -1,5 +1,7 @@
 """Frames over a socket: whole or not at all, in time or not at all."""
 
+import mmap
+import os
 import socket
 import struct
 import threading
@@ -52,6 +54,14 @@ def test_a_length_beyond_the_cap_is_a_violation_before_anything_is_read(ends, si
     channel, far = ends
     far.sendall(struct.pack("<Q", size))
     with pytest.raises(WireViolation, match=str(size)):
+        channel.receive(Deadline(5))
+
+
+def test_no_room_for_a_frame_is_a_lack_of_memory(ends, monkeypatch):
+    channel, far = ends
+    monkeypatch.setattr(mmap, "mmap", lambda *_: os.stat("/nonexistent"))
+    far.sendall(struct.pack("<Q", CAP))
+    with pytest.raises(MemoryError, match=str(CAP)):
         channel.receive(Deadline(5))
 
 
