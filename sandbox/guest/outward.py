@@ -17,7 +17,7 @@ from __future__ import annotations
 import enum
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator, KeysView, MappingView
 from typing import Any
 
 from sandbox.codec import NUMPY_KINDS
@@ -26,7 +26,6 @@ from sandbox.guest.gradients import Gradients
 from sandbox.guest.objects import Objects, describe
 
 _BASES: tuple[type, ...] = (int, float, str, bytes, bytearray, list, tuple, dict, set, frozenset, complex)
-_VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 _MEMBERS = 1000
 
 
@@ -99,10 +98,11 @@ class Outward:
             return "own", value._number
         if isinstance(value, types.MappingProxyType):
             return "plain", dict(value)
-        if isinstance(value, _VIEWS):
-            return self._iterator(iter(value))
-        if isinstance(value, Iterator) and type(value).__module__ not in self.own_modules:
-            return self._iterator(value)
+        if type(value).__module__ not in self.own_modules:
+            if isinstance(value, Iterator):
+                return self._iterator(value)
+            if isinstance(value, MappingView):
+                return "plain", _view(value)
         return "far", self._far(value)
 
     def _far(self, value: Any) -> dict[str, Any]:
@@ -144,6 +144,13 @@ class Outward:
             "flag": isinstance(member, enum.Flag),
             "cls": self._far(cls),
         }
+
+
+def _view(value: Any) -> Any:
+    """A view of any mapping as one of a dict with the same content: it has a length, and can be gone through again."""
+    if isinstance(value, KeysView):
+        return dict.fromkeys(value).keys()
+    return dict(value).items() if isinstance(value, ItemsView) else dict(enumerate(value)).values()
 
 
 def _content(value: Any, base: Any) -> Any:

@@ -15,6 +15,7 @@ PER_CONTAINER = [
     pytest.param(("docker", "per_container"), marks=pytest.mark.engine, id="docker-per_container"),
     pytest.param(("local", "per_container"), id="local-per_container"),
 ]
+per_container = pytest.mark.parametrize("runner", PER_CONTAINER, indirect=True, scope="session")
 values_only = pytest.mark.parametrize("runner", PER_PROCESS, indirect=True, scope="session")
 """For submissions that do nothing but answer: how long their sandbox lives changes nothing."""
 

@@ -8,7 +8,9 @@ import fractions
 import math
 import resource
 import struct
+import sys
 import uuid
+from array import array
 
 import numpy as np
 import pytest
@@ -79,6 +81,9 @@ def test_plain_values_come_back_with_their_exact_types(value):
         collections.OrderedDict(b=1, a=2),
         collections.deque([1, 2], 5),
         collections.defaultdict(list, {1: [2]}),
+        array("d", [0.5]),
+        {1: None}.keys(),
+        {1: [2]}.items(),
         bytearray(b"x"),
         "\ud800",
     ],
@@ -98,6 +103,27 @@ def test_numpy_arrays_keep_dtype_shape_and_content(dtype, shape):
     assert back.dtype == array.dtype
     assert back.shape == array.shape
     assert (back == array).all()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(np.float64(1.5), np.int8(-3), np.bool_(True), np.complex64(1 + 2j), np.str_("ab"), np.array(5)),
+        *(np.arange(6).reshape(1, 2, 3), np.ones((2, 2), bool), np.zeros((2, 0, 3)), np.array(["a", "bcd"])),
+    ],
+    ids=repr,
+)
+def test_where_numpy_is_not_there_its_values_come_as_numbers_and_lists(value, monkeypatch):
+    data, plain = encode(value), value.tolist()
+    monkeypatch.delitem(sys.modules, "numpy")
+    assert same(decode(data), plain)
+
+
+def test_lists_of_nothing_without_end_are_not_made(monkeypatch):
+    data = b"A\x03\x00\x00\x00<f8\x02" + struct.pack("<qqQ", 1 << 40, 0, 0) + b"\x00"
+    monkeypatch.delitem(sys.modules, "numpy")
+    with pytest.raises(CodecError, match="items"):
+        decode(data)
 
 
 @pytest.mark.parametrize("name", ["bool", "uint8", "int64", "float16", "bfloat16", "float32", "complex64"])
@@ -229,6 +255,10 @@ def test_a_dict_of_any_kind_is_read_item_by_item(name, plain):
         ("Decimal", ["1" * 5000, (1,), 0]),
         ("deque", [range(1 << 40), 1]),
         ("UUID", [0] * 16),
+        ("array", ["d", b"1234567"]),
+        ("array", ["u", b"\xff" * 8]),
+        ("dict_keys", [1, 2]),
+        ("dict_values", range(1 << 40)),
         ("timezone", torch.ones(2)),
         ("range", [np.int64(1), 2, 3]),
         ("Fraction", [1.0, 2.0]),
