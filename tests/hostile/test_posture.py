@@ -56,6 +56,14 @@ for path in [os.getcwd(), *PLACES]:
         except OSError: pass
         else: told.setdefault("executable", []).append(path)
         os.unlink(probe)
+told["mounts"] = []
+for line in open("/proc/self/mountinfo"):
+    before, _, after = line.partition(" - ")
+    point, flags = before.split()[4:6]
+    state = os.stat(point)
+    hidden = not os.access(point, os.W_OK) or state.st_rdev == os.makedev(1, 3)
+    if not (hidden and point.startswith(("/proc/", "/sys/"))):
+        told["mounts"].append((point, after.split()[0], flags.split(",")))
 told["here"], told["writable"] = os.getcwd(), sorted(found)
 print("TOLD", told)
 """
@@ -67,6 +75,24 @@ def table() -> dict[str, tuple[str, str]]:
     _, _, part = SECURITY.read_text("utf-8").partition("## Posture")
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", part.partition("\n## ")[0], re.MULTILINE)
     return {name: (docker, local) for name, docker, local in rows if not name.startswith("-")}
+
+
+def mounts(told: dict[str, object], backend: str) -> str:
+    """What is mounted, by how: `ro` or `rw`, and what else is forbidden there. Parts of /proc and /sys that an engine
+    hides, or makes read-only once more, are left out: each engine has its own list."""
+    by_flags: dict[str, set[str]] = {}
+    for point, kind, flags in told["mounts"]:
+        name, asked = point, ("ro", "rw", "nosuid", "nodev", "noexec")
+        if backend == "docker" and point.startswith(("/etc/", "/run/")):
+            name, asked = "the engine's files", ("ro", "rw")  # the rest is as where the engine keeps them
+        elif backend == "local" and point.startswith("/dev/") and kind != "tmpfs":
+            name, asked = "devices", ("ro", "rw", "nosuid", "noexec")
+        elif backend == "local" and kind == "tmpfs" and told["here"].startswith(point + "/"):
+            name = "its own folder"
+        elif backend == "local" and kind not in ("tmpfs", "proc"):
+            name, asked = "the host's files", ("ro", "rw", "nosuid", "nodev")
+        by_flags.setdefault(" ".join(flag for flag in asked if flag in flags), set()).add(name)
+    return "; ".join(f"{flags}: {', '.join(sorted(names))}" for flags, names in sorted(by_flags.items()))
 
 
 def listed(told: dict[str, object], backend: str) -> dict[str, str]:
@@ -87,6 +113,7 @@ def listed(told: dict[str, object], backend: str) -> dict[str, str]:
         "processes it sees": ", ".join(sorted(told["processes"])),
         "descriptors": "input, output, errors, its channel" if told["descriptors"] == [0, 1, 2, 100] else str(told),
         "network": "none" if not told["network"] and told["interfaces"] in (["lo"], []) else str(told["network"]),
+        "mounts": mounts(told, backend),
         "files it can write": ", ".join(sorted(places - devices)),
         "devices it can write": ", ".join(sorted(name.removeprefix("/dev/") for name in devices)) or "none",
         "files of its own it can run": ", ".join(told.get("executable", [])) or "none",
