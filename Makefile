@@ -56,7 +56,7 @@ format: $(READY) ## put the code into its format
 
 hostile: $(READY) ## only the hostile submissions: whole gradings, uploads, frames
 	@$(BIN)/python -m pytest tests/hostile tests/unit/test_uploads.py tests/unit/test_uploads_archives.py \
-	  tests/unit/test_codec.py tests/unit/test_wire.py
+	  tests/unit/test_codec.py tests/unit/test_wire.py tests/fuzz
 
 exercises-soak: $(READY) ## every exercise proves itself with 50 seeds on both sandboxes (some hours)
 	@for sandbox in local docker; do $(BIN)/grader exercise verify exercises/*/ --seeds 50 --sandbox $$sandbox || exit; done

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +15,33 @@ from grader.grading.model import Job, Result, Verdict
 from grader.grading.runner import Runner
 from grader.settings import Settings
 from grader.submissions.feedback import for_candidate
+from sandbox.backends import local
 from sandbox.interface import Backend
 from sandbox.limits import Limits
 from tests.hostile.case import PER_CONTAINER, PER_PROCESS, Case
 from tests.hostile.exercises import CANARY, HONEST, SEED, exercise
+from tests.hostile.stock import Stock
 
 ENVIRONMENT = {"GRADER_TEST_CANARY": CANARY}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """After all hostile submissions nothing is there that was not there before: see `tests.hostile.stock`.
+
+    What is made meanwhile is made in folders of our own, so that what belongs to other tests at the same time, on the
+    same machine, is told apart.
+    """
+    tmp_path_factory.getbasetemp()  # pytest's own, which it keeps
+    with tempfile.TemporaryDirectory(prefix="gs-") as made, tempfile.TemporaryDirectory(dir=local._FOLDERS) as homes:
+        stock = Stock([Path(made), Path(homes)])
+        before = stock.take()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tempfile, "tempdir", made)
+            patch.setattr(local, "_FOLDERS", homes)
+            yield
+        left = stock.left(before)
+    assert not left, "left behind: " + "; ".join(left)
 
 
 @pytest.fixture(scope="session", params=[*PER_CONTAINER, *PER_PROCESS])
