@@ -36,7 +36,7 @@ def main() -> None:
     for number, script in enumerate(SCRIPTS):
         (corpus / f"script-{number}").write_bytes(script)
     _bound_memory()
-    options = [f"-max_total_time={asked.minutes * 60:.0f}", f"-max_len={LONGEST}", "-timeout=20", "-rss_limit_mb=4096"]
+    options = [f"-max_total_time={asked.minutes * 60:.0f}", f"-max_len={LONGEST}", "-timeout=60", "-rss_limit_mb=4096"]
     where = [f"-artifact_prefix={asked.place}/", str(corpus)]
     atheris.Setup([sys.argv[0], *options, *where], play, custom_mutator=_mutated)
     atheris.Fuzz()

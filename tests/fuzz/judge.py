@@ -30,7 +30,7 @@ from sandbox.wire import Channel
 
 NUMBER = 7
 LONGEST = 1 << 16  # bytes of a script; what is to be bounded is what comes of them
-MOST_S = 5.0
+MOST_S = 5.0  # of the processor: the machine may be busy
 MOST_KB = 256 << 10
 _FRAME = 16 << 20
 _USES = 40
@@ -83,12 +83,12 @@ class _Numbers:
 
 
 def play(stream: bytes) -> None:
-    """One conversation. Raises what a judge must never raise, and AssertionError for time or memory beyond all need."""
-    began, kb = time.monotonic(), _peak_kb()
+    """One conversation. Raises what a judge must never raise, and AssertionError for work or memory beyond all need."""
+    began, kb = time.process_time(), _peak_kb()
     with scripted(stream[:LONGEST]) as session:
         for _ in range(3):
             _ask(session)
-    took, grown = time.monotonic() - began, _peak_kb() - kb
+    took, grown = time.process_time() - began, _peak_kb() - kb
     assert took < MOST_S, f"took {took:.1f} s"
     assert grown < MOST_KB, f"took {grown >> 10} MB"
 
