@@ -26,7 +26,7 @@ from grader.judge.far import Far
 from grader.judge.plugin import clean
 from grader.judge.session import Material, Session, told
 from sandbox.codec import Caps
-from sandbox.wire import Channel
+from sandbox.wire import Channel, WireClosed
 
 NUMBER = 7
 LONGEST = 1 << 16  # bytes of a script; what is to be bounded is what comes of them
@@ -51,6 +51,10 @@ class Script:
         if not self._stream:
             self._far.close()
 
+    @property
+    def silent(self) -> bool:
+        return self._far.fileno() < 0
+
     def close(self) -> None:
         self._far.close()
         self.near.close()
@@ -73,6 +77,8 @@ class _Answered(Channel):
         self._script = script
 
     def send(self, parts: Any, deadline: Any = None) -> None:
+        if self._script.silent:
+            raise WireClosed("the script is over")
         self._script.speak()
 
 

@@ -24,6 +24,11 @@ def test_scripts_with_values_exchanged_at_random_give_a_value_or_the_end_of_the_
         play(changed(changed(script, draw), draw))
 
 
+def test_a_script_that_ends_with_a_call_ends_the_guest():
+    with scripted(framed(encoded(("call", NUMBER, NUMBER, (), {})))) as session, pytest.raises(GuestLost):
+        ask(session)
+
+
 def test_a_script_that_is_cut_off_anywhere_ends_the_guest():
     for end in range(len(SCRIPTS[0])):
         play(SCRIPTS[0][:end])
