@@ -2,7 +2,7 @@
 
 Other tests may run at the same time. A process is ours if it descends from this one, or names one of our folders in its
 command line (judges and zygotes do, also where their parent is gone); a container if it shows one of our folders; a
-file if it lies there. Mounts of the engine's come and go with anybody's containers and are not looked at.
+file or a mount if it lies there (the local sandbox begins with a mount on its home).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from docker.errors import DockerException
 from sandbox.backends.docker import LABEL
 from sandbox.guest.meter import descendants
 
-_ENGINE = ("/var/lib/docker/", "/run/docker/")
 _WAIT_S = 20.0
 
 
@@ -31,7 +30,7 @@ class Stock:
 
     def take(self) -> set[str]:
         """All there is, each with a name that says what it is."""
-        return {*self._processes(), *self._containers(), *self._files(), *_mounts(), *_descriptors()}
+        return {*self._processes(), *self._containers(), *self._files(), *self._mounts(), *_descriptors()}
 
     def left(self, before: set[str]) -> list[str]:
         """What was not there before and does not go away: what is ending may take a moment for it."""
@@ -65,12 +64,9 @@ class Stock:
         for folder in self._folders:
             yield from (f"file {path}" for path in Path(folder).rglob("*"))
 
-
-def _mounts() -> Iterator[str]:
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        point = line.split()[4]
-        if not point.startswith(_ENGINE):
-            yield f"mount {point}"
+    def _mounts(self) -> Iterator[str]:
+        points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        yield from (f"mount {point}" for point in points if self._ours(point))
 
 
 def _descriptors() -> Iterator[str]:
