@@ -15,25 +15,21 @@ from tests.chaos.run import prepared
 from tests.chaos.servers import Lacking
 from tests.chaos.world import world
 
-pytestmark = [pytest.mark.redis, pytest.mark.postgres]
+pytestmark = [pytest.mark.engine, pytest.mark.redis, pytest.mark.postgres]
+SANDBOXES, SUBMISSIONS = ("docker", "local"), 60  # a worker of each
 
 
-@pytest.mark.parametrize(
-    ("sandboxes", "submissions"),
-    [(("local", "local"), 70), pytest.param(("docker", "local"), 50, marks=pytest.mark.engine)],
-    ids=["local", "docker"],
-)
-def test_whatever_happens_every_submission_gets_its_score_once(sandboxes, submissions, missing):
+def test_whatever_happens_every_submission_gets_its_score_once(missing):
     seed = int(os.environ.get("CHAOS_SEED", random.SystemRandom().getrandbits(32)))
-    begun, told = time.monotonic(), acts(sandboxes)
+    begun, told = time.monotonic(), acts(SANDBOXES)
 
     def say(line):
         print(f"{time.monotonic() - begun:6.1f} {line}")  # noqa: T201  pytest shows it where the test fails
 
     say(f"repeat with CHAOS_SEED={seed}")
     try:
-        with world(*sandboxes) as service:
-            run = prepared(service, told, seed, submissions, 1, say)
+        with world(*SANDBOXES) as service:
+            run = prepared(service, told, seed, SUBMISSIONS, 1, say)
             run.run()
             found = claims.broken(run)
             service.stop()
