@@ -11,7 +11,7 @@ from language import Language
 from grader.suite import in_guest, threshold
 
 # margins.md says how far these stand from right and wrong.
-ALL, PASSIVE = 0.75, 0.7
+ALL, PASSIVE = 0.75, 0.78
 
 
 @pytest.mark.points(6)
@@ -119,18 +119,24 @@ def logits(model, texts, n_classes):
 
 @pytest.fixture(scope="module")
 def judged(seed):
-    """A model tuned on 192 sentences, and 200 sentences of other words with labels and voice."""
+    """A model tuned on 192 sentences, and 200 sentences of other words."""
     language = Language(seed)
     texts, labels, _ = language.draw(192, language.known)
     model = tuned(texts, labels, 2, seed)
     return model, language.draw(200, language.new)
 
 
+@pytest.fixture(scope="module")
+def right(judged):
+    """Whether each of the new sentences is classified correctly, (N,), and whether it is in the passive voice, (N,)."""
+    model, (texts, labels, passive) = judged
+    return (logits(model, texts, 2).argmax(1) == torch.tensor(labels)).float(), torch.tensor(passive)
+
+
 @pytest.mark.points(10)
-def test_learns_who_acts(judged):
+def test_learns_who_acts(right):
     """At least 75% of new sentences, made of words that were not in the training texts, are classified correctly"""
-    model, (texts, labels, _) = judged
-    reached = (logits(model, texts, 2).argmax(1) == torch.tensor(labels)).float().mean().item()
+    reached = right[0].mean().item()
     assert threshold("accuracy on new words", reached, at_least=ALL), (
         f"{reached:.0%} of the new sentences are right, {ALL:.0%} are needed. Frozen or randomly initialised encoders "
         "stay near 50%: the layers of the pretrained encoder have to be trained, with a small learning rate"
@@ -138,12 +144,10 @@ def test_learns_who_acts(judged):
 
 
 @pytest.mark.points(6)
-def test_learns_the_passive_voice(judged):
-    """At least 70% of the new sentences in the passive voice are classified correctly"""
-    model, (texts, labels, passive) = judged
-    chosen = [number for number, turned in enumerate(passive) if turned]
-    found = logits(model, [texts[number] for number in chosen], 2).argmax(1)
-    reached = (found == torch.tensor([labels[number] for number in chosen])).float().mean().item()
+def test_learns_the_passive_voice(right):
+    """At least 78% of the new sentences in the passive voice are classified correctly"""
+    of_all, passive = right
+    reached = of_all[passive].mean().item()
     assert threshold("accuracy on new words, passive voice", reached, at_least=PASSIVE), (
         f"{reached:.0%} of the new sentences in the passive voice are right, {PASSIVE:.0%} are needed: who stands "
         "first is not always who acts"
@@ -175,8 +179,8 @@ def test_logits_do_not_depend_on_the_batch(judged):
 def test_logits_keep_the_order(judged):
     """Row i belongs to text i, for any number of texts and in any order"""
     model, (texts, _, _) = judged
-    some = sorted(texts[:75], key=len)
-    order = torch.randperm(75)
+    some = sorted(texts[:40], key=len)
+    order = torch.randperm(40)
     straight, shuffled = logits(model, some, 2), logits(model, [some[i] for i in order], 2)
     assert torch.allclose(straight[order], shuffled, atol=1e-3), "the rows do not follow the order of the texts"
 
