@@ -44,7 +44,7 @@ from grader.settings import Settings
 from sandbox.errors import SandboxError
 
 _ASK_AGAIN_S = 0.2
-_PROVE_EVERY_S = 1.0
+_PROVE_EVERY_S, _IDLE_S = 1.0, 10.0
 _DISCONNECTED_S = 10.0  # a slot that works on nothing and still does not end waits for a broker that is down
 _log = structlog.get_logger()
 
@@ -103,9 +103,9 @@ class Worker:
         _log.info("worker stopped")
 
     def _prove(self) -> None:
-        """Whenever nothing is being graded, grade a reference that was not graded before."""
+        """Whenever nothing has been graded for a while, grade a reference that was not graded before."""
         while not self._stopping.wait(_PROVE_EVERY_S):
-            if not self._work.idle:
+            if self._work.idle_s < _IDLE_S:
                 continue
             try:
                 self._prover.next()

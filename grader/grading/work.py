@@ -72,11 +72,12 @@ class Work:
         self._settings, self._database = settings, database
         self._catalog, self._grades, self._prover, self._measures = catalog, grades, prover, measures
         self._busy: set[threading.Thread] = set()
+        self._ended = time.monotonic()
 
     @property
-    def idle(self) -> bool:
-        """Whether nothing is being graded now."""
-        return not self._busy
+    def idle_s(self) -> float:
+        """Seconds since the last grading here ended; 0 while one runs."""
+        return 0.0 if self._busy else time.monotonic() - self._ended
 
     def busy(self, thread: threading.Thread) -> bool:
         """Whether that thread is grading now."""
@@ -88,6 +89,7 @@ class Work:
         try:
             self._grade(grading_id)
         finally:
+            self._ended = time.monotonic()
             self._busy.discard(threading.current_thread())
 
     def _grade(self, grading_id: str) -> None:

@@ -36,6 +36,12 @@ def claim(session: Session, exercise: Exercise, image: str, lease_s: float) -> b
     return bool(claimed.rowcount)  # type: ignore[attr-defined]
 
 
+def under_way(session: Session) -> bool:
+    """Whether a worker grades the reference of a new version now."""
+    query = select(Proof.exercise).where(Proof.standing == Standing.UNKNOWN, Proof.until > now(session)).limit(1)
+    return session.scalar(query) is not None
+
+
 def hold(session: Session, exercise: Exercise, image: str, lease_s: float) -> None:
     """The reference is still being graded; with 0 s: it no longer is, and nothing was found."""
     session.execute(

@@ -227,6 +227,18 @@ def test_references_are_graded_before_anybody_asks(world):
     assert list(world.out_of_service()) == ["adding"]
 
 
+def test_idle_workers_grade_one_reference_at_a_time(world):
+    with world.database.begin() as session:
+        assert service.claim(session, world.catalog.get("other"), "image", 60)
+    world.prover.next()
+    assert world.runner.references == []
+    world.require()
+    assert world.runner.references == ["adding"], "a submission does not wait for that"
+    world.later()
+    world.prover.next()
+    assert world.runner.references == ["adding", "other"]
+
+
 def test_a_folder_that_cannot_be_read_is_out_of_service_too(world):
     (world.folder / "adding" / "exercise.toml").write_text("slug = ")
     assert list(world.out_of_service()) == ["adding"]

@@ -9,8 +9,8 @@ import tarfile
 
 import pytest
 
-from grader.backups import DATABASE, MANIFEST
-from grader.db import Database
+from grader.backups import MANIFEST
+from grader.db import DATABASE_FILE, Database
 from grader.migrations import upgrade
 from tests.databases import postgres_database, reread, submit
 from tests.functional.cli import runner
@@ -86,14 +86,14 @@ def test_only_its_owner_can_read_a_backup(taken):
 
 def test_data_that_is_there_is_replaced_only_if_asked_and_kept(taken, restore, tmp_path):
     assert restore(taken).code == 0
-    with sqlite3.connect(tmp_path / "var" / DATABASE) as connection:
+    with sqlite3.connect(tmp_path / "var" / DATABASE_FILE) as connection:
         connection.execute("DELETE FROM workers")  # of the service that ran when it was taken
         connection.execute("DELETE FROM submissions")
     refused = restore(taken)
     assert refused.code == 2
     assert "--replace" in refused.err
     assert restore("--replace", taken).code == 0
-    for name, number in ((DATABASE, 1), (f"{DATABASE}.before", 0)):
+    for name, number in ((DATABASE_FILE, 1), (f"{DATABASE_FILE}.before", 0)):
         with sqlite3.connect(tmp_path / "var" / name) as connection:
             assert connection.execute("SELECT count(*) FROM submissions").fetchone() == (number,)
 
@@ -117,7 +117,7 @@ def test_what_is_no_backup_is_refused(restore, tmp_path, content):
 
 def test_a_damaged_database_is_refused(taken, restore, tmp_path):
     with tarfile.open(taken) as archive:
-        database = archive.extractfile(DATABASE).read()
+        database = archive.extractfile(DATABASE_FILE).read()
     for number, content in enumerate([b"x" * 4096, database[: len(database) // 2], b""]):
         done = restore(changed(taken, tmp_path / f"{number}.tar.gz", grader=content))
         assert done.code == 2
@@ -138,7 +138,7 @@ def test_an_archive_writes_nothing_outside(taken, restore, tmp_path):
     with tarfile.open(tmp_path / "evil.tar.gz", "w:gz") as archive:
         for name in ("../outside", "/tmp/grader-outside", "var/inside"):
             archive.addfile(tarfile.TarInfo(name), io.BytesIO())
-        link = tarfile.TarInfo(DATABASE)
+        link = tarfile.TarInfo(DATABASE_FILE)
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     assert restore(tmp_path / "evil.tar.gz").code == 2

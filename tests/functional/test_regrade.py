@@ -17,9 +17,9 @@ def test_adds(seed):
 
 def test_nothing():
     "adds nothing"
-    assert add(2, 0) == 3, "two and nothing"
+    assert type(add(2, 0)) is int, "two and nothing"
 """
-RIGHT, WRONG = "def add(a, b):\n    return a + b\n", "def add(a, b):\n    return 3\n"
+RIGHT, WRONG = "def add(a, b):\n    return float(a + b)\n", "def add(a, b):\n    return 3\n"
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def scores(service, ids):
 @pytest.mark.parametrize("submitted", ["to-mend"], indirect=True)
 def test_a_mended_suite_changes_scores_when_an_admin_applies_them(service, submitted, exercises, tmp_path):
     suite = exercises / "to-mend" / "tests" / "test_it.py"
-    suite.write_text(suite.read_text().replace("== 3", "== 2"))
+    suite.write_text(suite.read_text().replace("type(add(2, 0)) is int", "add(2, 0) == 2"))
     counted = service.cli("regrade", "create", "--reason", "x", "--exercise", "to-mend", "--dry-run", "--json")
     assert json.loads(counted.stdout) == {"submissions": 4}
     made = service.cli("regrade", "create", "--reason", "two and nothing are two", "--exercise", "to-mend", "--no-wait")

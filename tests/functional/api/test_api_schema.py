@@ -43,7 +43,8 @@ def answers_as_documented(service, headers, label, mode):
     @_FEW
     def check(case):
         excluded = [positive_data_acceptance, *_EXCLUDED.get(label, ())]  # a form can be right, and its content wrong
-        case.call_and_validate(base_url=service.url, headers=headers, excluded_checks=excluded)
+        known = headers if "Authorization" in (case.headers or {}) else {}  # a request may be wrong for want of it
+        case.call_and_validate(base_url=service.url, headers=known, excluded_checks=excluded)
 
     check()
 

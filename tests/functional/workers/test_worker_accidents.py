@@ -113,7 +113,7 @@ def test_a_broken_exercise_is_out_of_service_until_it_is_mended(workers):
     worker.wait_for("exercise out of service")
     assert "a_module_that_nobody_has" in worker.said
     assert workers.ended(workers.submit())[0].score == 2, "others go on"
-    assert [(workers.now(one).status, workers.now(one).attempts) for one in waiting] == [(Status.QUEUED, 0)] * 2
+    assert not any(workers.now(one).result for one in waiting)
     write_exercise(workers.folder / "exercises", "broken")
     for ended, before in zip(workers.ended(*waiting), waiting, strict=True):
         assert (ended.verdict, ended.score, ended.attempts, ended.seed) == (Verdict.PASSED, 2, 1, before.seed)
