@@ -79,7 +79,7 @@ def wall(options: argparse.Namespace) -> Iterator[Figure]:
 
 def throughput(options: argparse.Namespace) -> Iterator[Figure]:
     """Batch gradings a second, two at a time, and a container for each, two at a time."""
-    with ways.served(options.sandbox, "per_process") as (client, _):
+    with ways.served(options.sandbox, "per_process", GRADER_INTERACTIVE_RESERVE="0") as (client, _):
         ways.submit(client, SLUG, ways.reference(SLUG))
         began, busy = time.monotonic(), busy_s()
         send = [_send(client, ways.reference(SLUG), "batch") for _ in range(options.batch)]
