@@ -41,19 +41,21 @@ class Catalog:
         self._read: dict[str, _Read] = {}
         self._lock = threading.Lock()
 
+    def look(self) -> dict[str, Exercise | ExerciseError]:
+        """All folders as they are on disk now, sorted by name: the exercise, or what is wrong with it."""
+        return {name: self._look(name) for name in self._names()}
+
     def slugs(self) -> list[str]:
         """The exercises that can be graded, sorted."""
-        return [name for name in self._names() if isinstance(self._look(name), Exercise)]
+        return [name for name, found in self.look().items() if isinstance(found, Exercise)]
 
     def problems(self) -> dict[str, str]:
         """What is wrong with those that cannot, by folder name."""
-        looked = ((name, self._look(name)) for name in self._names())
-        return {name: str(found) for name, found in looked if isinstance(found, ExerciseError)}
+        return {name: str(found) for name, found in self.look().items() if isinstance(found, ExerciseError)}
 
     def runtimes(self) -> frozenset[str]:
         """The runtimes that these exercises need."""
-        looked = map(self._look, self._names())
-        return frozenset(found.runtime for found in looked if isinstance(found, Exercise))
+        return frozenset(found.runtime for found in self.look().values() if isinstance(found, Exercise))
 
     def get(self, slug: str) -> Exercise:
         """The exercise as it is on disk now. Raises UnknownExercise, or ExerciseError if it is broken."""

@@ -66,21 +66,23 @@ def proofs(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from grader.db import DATABASE_FILE, open_database
-    from grader.proving.service import out_of_service
+    from grader.proving.service import standings
 
     if settings.database_url is None and not (settings.data_dir / DATABASE_FILE).exists():
         return
     database = open_database(settings)
     try:
         with database.begin() as session:
-            broken = out_of_service(session, catalog)
+            found = standings(session, catalog)
     except SQLAlchemyError:  # `services` says so
         return
     finally:
         database.close()
-    for slug in broken.keys() - catalog.problems().keys():
+    for slug in catalog.slugs():  # of those that cannot be read `exercises` tells
+        if (why := found.get(slug)) is None:
+            continue
         remedy = f"mend it, then: grader exercise verify {slug} (it goes back into service by itself)"
-        yield Finding(f"exercise {slug}", "missing", f"out of service, its submissions wait: {broken[slug]}", remedy)
+        yield Finding(f"exercise {slug}", "missing", f"out of service, its submissions wait: {why}", remedy)
 
 
 def services(settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from grader.errors import QueueDown
 from grader.grading.models import Kind
 from grader.metrics import service
-from grader.proving.service import out_of_service
+from grader.proving.service import standings
 from grader.web.auth import operator
 from grader.web.context import Context, InContext
 from grader.web.documented import problems
@@ -104,9 +104,8 @@ class _Gradings:
             "grader_exercise_in_service", "0 for an exercise whose submissions wait.", labels=("exercise",)
         )
         with self.context.database.begin() as session:
-            broken = out_of_service(session, self.context.catalog)
-            for slug in sorted({*self.context.catalog.slugs(), *broken}):
-                exercises.add_metric([slug], slug not in broken)
+            for slug, why in standings(session, self.context.catalog).items():
+                exercises.add_metric([slug], why is None)
             for state, number in service.regrades(session):
                 regrades.add_metric([state], number)
             for *labels, number in service.counts(session):
@@ -152,16 +151,13 @@ def _sandbox(context: Context) -> Part:
 def _exercises(context: Context) -> Part:
     try:
         with context.database.begin() as session:
-            broken = out_of_service(session, context.catalog)
+            found = standings(session, context.catalog)
     except SQLAlchemyError:
         return Part(ok=False, detail="not known without the database")
-    there = len({*context.catalog.slugs(), *broken})
-    if broken:
-        return Part(
-            ok=False,
-            detail=f"{len(broken)} of {there} out of service; `grader doctor` on the server says which and why",
-        )
-    return Part(ok=True, detail=f"{there} in service")
+    if broken := sum(why is not None for why in found.values()):
+        told = f"{broken} of {len(found)} out of service; `grader doctor` on the server says which and why"
+        return Part(ok=False, detail=told)
+    return Part(ok=True, detail=f"{len(found)} in service")
 
 
 def _silent_s(context: Context) -> float:

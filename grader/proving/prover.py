@@ -64,10 +64,7 @@ class Prover:
         image = self._backend.identity(exercise.runtime)
         if (exercise.digest, image) in self._passed:
             return
-        with self._database.begin() as session:
-            ours = service.claim(session, exercise, image, self._lease_s)
-        if ours:
-            self._prove(exercise, image)
+        self._prove(exercise, image)
         with self._database.begin() as session:
             proof = service.known(session, exercise, image)
         if proof is None or proof.standing is Standing.UNKNOWN:
@@ -82,25 +79,22 @@ class Prover:
         with self._database.begin() as session:
             if service.under_way(session):
                 return
-        for slug in self._catalog.slugs():
-            try:
-                exercise = self._catalog.get(slug)
-            except BadInput:  # changed since it was listed
+        for exercise in self._catalog.look().values():
+            if not isinstance(exercise, Exercise):
                 continue
             image = self._backend.identity(exercise.runtime)
-            if (exercise.digest, image) in self._passed:
-                continue
-            with self._database.begin() as session:
-                ours = service.claim(session, exercise, image, self._lease_s)
-            if ours:
-                self._prove(exercise, image)
+            if (exercise.digest, image) not in self._passed and self._prove(exercise, image):
                 return
 
     def close(self) -> None:
         """Call it before the runner is closed: what fails from now on says nothing of an exercise."""
         self._closed = True
 
-    def _prove(self, exercise: Exercise, image: str) -> None:
+    def _prove(self, exercise: Exercise, image: str) -> bool:
+        """Grade the reference, if that is due and nobody else does it; whether it was."""
+        with self._database.begin() as session:
+            if not service.claim(session, exercise, image, self._lease_s):
+                return False
         try:
             why = self._failure(exercise, image)
         except SandboxError as error:  # says nothing of the exercise
@@ -115,6 +109,7 @@ class Prover:
             _log.info("exercise in service", exercise=exercise.slug, digest=exercise.digest)
         else:
             _log.error("exercise out of service", exercise=exercise.slug, digest=exercise.digest, why=why)
+        return True
 
     def _let_go(self, exercise: Exercise, image: str) -> None:
         with self._database.begin() as session:

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from grader.catalog.catalog import Catalog
 from grader.catalog.model import Exercise
 from grader.db import now, storable
-from grader.errors import BadInput
 from grader.proving.models import Proof, Standing
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 60.0, 3600.0
@@ -55,26 +54,22 @@ def hold(session: Session, exercise: Exercise, image: str, lease_s: float) -> No
 def settle(session: Session, exercise: Exercise, image: str, why: str | None) -> None:
     """The reference has been graded. `why`: how it failed; None if it passed."""
     proof, moment = session.get_one(Proof, (exercise.digest, image)), now(session)
-    proof.standing, proof.why, proof.at = (Standing.PASSED, None, moment) if why is None else _failed(why, moment)
+    proof.standing = Standing.PASSED if why is None else Standing.FAILED
+    proof.why, proof.at = storable(why), moment
     proof.tries += 1
     pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (proof.tries - 1))
     proof.until = moment + datetime.timedelta(seconds=pause_s)
 
 
-def out_of_service(session: Session, catalog: Catalog) -> dict[str, str]:
-    """The exercises that grade nobody now, and why: those that cannot be read, and those whose reference failed on the
-    image that was tried last."""
-    found = dict(catalog.problems())
-    slugs: dict[str, str] = {}
-    for slug in catalog.slugs():
-        try:
-            slugs[catalog.get(slug).digest] = slug
-        except BadInput as error:  # changed since it was listed
-            found[slug] = str(error)
-    proofs = select(Proof).where(Proof.exercise_digest.in_(slugs)).order_by(Proof.at)
-    last = {proof.exercise_digest: proof for proof in session.scalars(proofs) if proof.standing != Standing.UNKNOWN}
-    found.update({slugs[d]: proof.why or "" for d, proof in last.items() if proof.standing is Standing.FAILED})
-    return dict(sorted(found.items()))
+def standings(session: Session, catalog: Catalog) -> dict[str, str | None]:
+    """All exercises by name: None, or why it grades nobody now, which is that it cannot be read, or that its reference
+    failed on the image that was tried last."""
+    looked = catalog.look()
+    digests = [found.digest for found in looked.values() if isinstance(found, Exercise)]
+    settled = Proof.exercise_digest.in_(digests), Proof.standing != Standing.UNKNOWN
+    proofs = session.scalars(select(Proof).where(*settled).order_by(Proof.at))
+    last = {proof.exercise_digest: proof.why for proof in proofs}
+    return {name: last.get(e.digest) if isinstance(e, Exercise) else str(e) for name, e in looked.items()}
 
 
 def _of(exercise: Exercise, image: str) -> tuple[ColumnElement[bool], ...]:
@@ -96,7 +91,3 @@ def _add(session: Session, exercise: Exercise, image: str, moment: datetime.date
             session.add(proof)
     except IntegrityError:  # another worker was quicker
         pass
-
-
-def _failed(why: str, moment: datetime.datetime) -> tuple[Standing, str, datetime.datetime]:
-    return Standing.FAILED, storable(why), moment

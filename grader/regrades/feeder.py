@@ -23,7 +23,7 @@ from grader.errors import BadInput
 from grader.grading import service as gradings
 from grader.grading.model import Status
 from grader.grading.models import Grading, Kind
-from grader.proving.service import out_of_service
+from grader.proving.service import standings
 from grader.queue import Queue
 from grader.regrades.comparison import moved, same_five
 from grader.regrades.models import Change, Found, Regrade, State
@@ -51,12 +51,12 @@ class Feeder:
         if not ids:
             return idle_s
         with self._database.begin() as session:
-            out = out_of_service(session, self._catalog)
-        serving = [slug for slug in self._catalog.slugs() if slug not in out]
+            there = standings(session, self._catalog)
+        serving = [slug for slug, why in there.items() if why is None]
         for regrade_id in ids:
             try:
                 with self._database.begin() as session:
-                    self._serve(session, regrade_id, serving, [*serving, *out])
+                    self._serve(session, regrade_id, serving, list(there))
             except Exception:  # the others go on
                 _log.exception("a regrade could not be fed", regrade=regrade_id)
         return _SOON_S

@@ -89,7 +89,8 @@ class World:
 
     def out_of_service(self):
         with self.database.begin() as session:
-            return service.out_of_service(session, self.catalog)
+            found = service.standings(session, self.catalog)
+            return {slug: why for slug, why in found.items() if why is not None}
 
     def grade(self, grading):
         with self.database.begin() as session:
