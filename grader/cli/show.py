@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,14 +10,14 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from grader.text import visible
+
 _STYLES = {"passed": "green", "partial": "yellow", "skipped": "yellow", "ok": "green", "slow": "yellow"}
 
 
 def safe(text: object) -> str:
-    """Text that no terminal takes for anything else: control, bidi and other invisible characters are replaced."""
-    lines = str(text).replace("\r\n", "\n").replace("\r", "\n").expandtabs()
-    shown = (c if c == "\n" or unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in lines)
-    return "".join(shown)
+    """Text that no terminal takes for anything else."""
+    return visible(str(text).replace("\r\n", "\n").replace("\r", "\n").expandtabs())
 
 
 def words(text: object, style: str = "") -> Text:

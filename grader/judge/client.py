@@ -23,6 +23,7 @@ from grader.catalog.model import Exercise
 from grader.errors import JudgeError
 from grader.grading.model import Job
 from grader.judge.line import Line
+from grader.text import visible
 
 _WARM_S = 120.0
 _MOST_COMPLAINTS = 16 << 10
@@ -157,7 +158,7 @@ def _complaints() -> Iterator[int]:
     finally:
         if size := os.fstat(fd).st_size:
             said = os.pread(fd, _MOST_COMPLAINTS, max(0, size - _MOST_COMPLAINTS))
-            _log.warning("a judge complained:\n%s", said.decode("utf-8", "replace").rstrip())
+            _log.warning("a judge complained:\n%s", visible(said.decode("utf-8", "replace")).rstrip())
         os.close(fd)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-import unicodedata
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from grader.judge.errors import Exhausted, GuestLost, LoadFailed
 from grader.judge.imports import Solution
 from grader.judge.line import Line
 from grader.judge.session import Session, derived_seed, told
+from grader.text import visible
 
 _MESSAGE = 2000
 _MEASURES = 200  # of one test
@@ -215,9 +215,8 @@ def _asserted(error: BaseException) -> str:
 
 
 def clean(text: str) -> str:
-    """Text for people: capped, without control, bidi and other invisible characters that could deceive them."""
-    kept = text[:_MESSAGE]
-    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else "\N{REPLACEMENT CHARACTER}" for c in kept)
+    """Text for people: capped, and nothing in it that cannot be seen."""
+    return visible(text[:_MESSAGE])
 
 
 def _seed(number: int) -> None:
@@ -225,4 +224,4 @@ def _seed(number: int) -> None:
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed(number)
     if (torch := sys.modules.get("torch")) is not None:
-        torch.manual_seed(number)
+        torch.default_generator.manual_seed(number)  # not torch.manual_seed: it formats its stack for each device

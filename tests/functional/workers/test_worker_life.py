@@ -132,7 +132,7 @@ def test_every_line_of_a_grading_names_submission_grading_and_task(workers):
 
 
 def test_what_a_judge_complains_of_is_logged_with_the_ids_of_its_grading(workers):
-    suite = "import os\n\ndef test_it():\n    os.write(2, b'a word of the suite')\n"
+    suite = "import os\n\ndef test_it():\n    os.write(2, b'a word of the suite \\x1b[2J')\n"
     write_exercise(workers.folder / "exercises", "loud", suite)
     worker = workers.start()
     (ended,) = workers.ended(workers.submit("loud"))
@@ -142,3 +142,4 @@ def test_what_a_judge_complains_of_is_logged_with_the_ids_of_its_grading(workers
     assert ids == [(ended.id, ended.submission_id)] * len(ids)
     assert ids
     assert all(line["level"] == "warning" and line["task"] for line in told if "grading" in line)
+    assert all("\x1b" not in line["event"] and "\N{REPLACEMENT CHARACTER}[2J" in line["event"] for line in told)
