@@ -54,14 +54,11 @@ class ZygoteGuest:
     def channel(self) -> socket.socket:
         return self._channel
 
-    def allow_cpu(self, seconds: float) -> None:
-        self._sandbox.ask("cpu", seconds=seconds)
-
-    def usage(self) -> Usage:
-        return _usage(self._sandbox.ask("usage"))
+    def allow_cpu(self, seconds: float, total_s: float) -> None:
+        self._sandbox.ask("cpu", seconds=seconds, total_s=total_s)
 
     def waited_s(self) -> float:
-        return float(self._sandbox.ask("usage").get("waited_s", 0.0))
+        return float(self._sandbox.ask("waited")["seconds"])
 
     def end(self) -> Ending:
         if self._ending is None:

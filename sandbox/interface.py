@@ -75,11 +75,9 @@ class Guest(Protocol):
     @property
     def channel(self) -> socket.socket: ...
 
-    def allow_cpu(self, seconds: float) -> None:
-        """From now on the guest may use `seconds` more of processor time; more than that ends it (TIME_LIMIT)."""
-
-    def usage(self) -> Usage:
-        """What it has used so far."""
+    def allow_cpu(self, seconds: float, total_s: float) -> None:
+        """From now on the guest may use `seconds` more of processor time, and no more than `total_s` in its life; more
+        than that ends it (TIME_LIMIT)."""
 
     def waited_s(self) -> float:
         """Seconds that the guest was ready to run but had no processor, because of other work on this machine."""

@@ -148,14 +148,13 @@ class _Guests:
         return self._guest
 
     def left_s(self) -> float:
-        """Processor seconds that the grading may still use."""
-        used = self.usage.cpu_s + (self._guest.usage().cpu_s if self._guest is not None else 0.0)
-        return self._limits.cpu_s - used
+        """Processor seconds that the grading's next guest may use."""
+        return self._limits.cpu_s - self.usage.cpu_s
 
     def allow(self) -> None:
         """The next test begins: it may use its share."""
         if self._guest is not None:
-            self._guest.allow_cpu(max(0.01, min(self._limits.one_test_cpu_s, self.left_s())))
+            self._guest.allow_cpu(self._limits.one_test_cpu_s, self.left_s())
 
     def extra_s(self) -> float:
         """Seconds since the last question that the guest waited for a processor which others had."""

@@ -157,7 +157,7 @@ class Agent:
         if (numpy := sys.modules.get("numpy")) is not None:
             numpy.random.seed(number % 2**32)
         if (torch := sys.modules.get("torch")) is not None:
-            torch.manual_seed(number)
+            torch.default_generator.manual_seed(number)  # torch.manual_seed formats its stack for each device
 
     def _find(self, _: dict[str, Any], names: list[str]) -> list[Any]:
         missing = object()

@@ -11,6 +11,7 @@ from typing import Any
 from sandbox.guest import meter
 
 _HELPERS = 2  # more tasks than are allowed, before it is called a limit: the docker backend's bound has them too
+_LEAST_CPU_S = 0.01  # a test that may run at all may do something
 _SLACK_MB = 16  # the interpreter's own small change, which no candidate can be told about
 
 
@@ -31,16 +32,26 @@ class Watch:
         self._share_s = self._until_s = float(limits["cpu_s"])
         self._cpu_s = self._peak_mb = self._waited_s = 0.0
 
-    def allow_cpu(self, seconds: float) -> None:
-        """So much more from what it has used by now."""
-        self._share_s, self._until_s = seconds, self._cpu_s + seconds
+    @property
+    def flooded(self) -> bool:
+        """Whether it has printed more than it may."""
+        return self._printed > int(self.limits["output_kb"]) << 10
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds without a processor, when it was last measured."""
+        return round(self._waited_s, 6)
+
+    def allow_cpu(self, seconds: float, total_s: float) -> None:
+        """So much more from what it has used by now, and no more than that in its life."""
+        self._until_s = max(self._cpu_s + _LEAST_CPU_S, min(self._cpu_s + seconds, total_s))
+        self._share_s = self._until_s - self._cpu_s
 
     def usage(self) -> dict[str, float]:
         return {
             "wall_s": round(time.monotonic() - self._started, 4),
             "cpu_s": round(self._cpu_s, 4),
             "memory_mb": round(self._peak_mb, 1),
-            "waited_s": round(self._waited_s, 6),
         }
 
     def measure(self) -> None:
@@ -106,7 +117,7 @@ class Watch:
             return "time_limit"
         if now_mb > limits["memory_mb"] + _SLACK_MB or meter.oom_kills() > self._earlier_oom_kills:
             return "memory_limit"
-        if self._printed > limits["output_kb"] << 10:
+        if self.flooded:
             return "output_limit"
         if limits["count_files"] and sum(map(meter.tree_mb, self._folders)) > limits["files_mb"]:
             return "files_limit"

@@ -6,8 +6,8 @@ one answer for each request), the guest's output, and a clock that ticks while a
     {"do": "ping"}                              {}
     {"do": "spawn", "limits": {…}, "uid"}       {}      with two descriptors: the guest's end of the wall, and the file
                                                         that takes what it prints
-    {"do": "cpu", "seconds"}                    {}      so much more from now on
-    {"do": "usage"}                             {wall_s, cpu_s, memory_mb, waited_s}
+    {"do": "cpu", "seconds", "total_s"}         {}      so much more from now on, and no more than that in all
+    {"do": "waited"}                            {"seconds"}
     {"do": "end"}                               {cause, detail, signal, usage}
     {"do": "reset"}                             {"clean": null or what was found}
 
@@ -39,8 +39,9 @@ from sandbox.guest.runtimes import preload
 from sandbox.guest.sweep import left, sweep
 from sandbox.guest.watch import Watch
 
-_TICK_MS = 25
+_TICK_S = 0.025
 _EXIT_S = 1.0  # for the kernel to take down the memory of a process
+_DEATH_S = 0.02  # after which a process that was killed is looked for again
 _PACKET = 1 << 16
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -53,6 +54,7 @@ class Zygote:
         self._guest: Watch | None = None
         self._ended: dict[str, Any] = {}
         self._served = 0
+        self._due = 0.0  # when the guest is to be measured again
         self._uids: set[int] = set()
 
     def run(self) -> None:
@@ -66,10 +68,13 @@ class Zygote:
             poll.register(self._control, select.POLLIN)
             if guest is not None and guest.pipe >= 0 and guest.cause is None:
                 poll.register(guest.pipe, select.POLLIN)
-            events = poll.poll(_TICK_MS if guest is not None else None)
+            left_ms = max(0.0, self._due - time.monotonic()) * 1000 + 1
+            ready = [fd for fd, _ in poll.poll(left_ms if guest is not None else None)]
             if guest is not None:
-                self._look_after(guest)
-            if any(fd == self._control.fileno() for fd, _ in events) and not self._serve():
+                guest.drain()
+                if guest.flooded or time.monotonic() >= self._due:
+                    self._look_after(guest)
+            if self._control.fileno() in ready and not self._serve():
                 break
         self._kill_all()
 
@@ -100,17 +105,17 @@ class Zygote:
         self._guest = Watch(pid, reading, printed_to, limits, self._folders)
         return {}
 
-    def _do_cpu(self, seconds: float) -> dict[str, Any]:
+    def _do_cpu(self, seconds: float, total_s: float) -> dict[str, Any]:
         if self._guest is not None:
             self._look_after(self._guest)
-            self._guest.allow_cpu(seconds)
+            self._guest.allow_cpu(seconds, total_s)
         return {}
 
-    def _do_usage(self) -> dict[str, Any]:
+    def _do_waited(self) -> dict[str, Any]:
         if self._guest is None:
-            return dict(self._ended.get("usage", {}))
+            return {"seconds": 0.0}
         self._look_after(self._guest)
-        return self._guest.usage()
+        return {"seconds": self._guest.waited_s}
 
     def _do_end(self) -> dict[str, Any]:
         guest = self._guest
@@ -144,6 +149,7 @@ class Zygote:
 
     def _look_after(self, guest: Watch) -> None:
         """Take what it printed, collect its dead, measure it, and stop it when it is over a limit."""
+        self._due = time.monotonic() + _TICK_S
         guest.drain()
         self._reap()
         if guest.cause is None:
@@ -169,8 +175,9 @@ class Zygote:
                 for process in living:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(process.pid, number)
-            self._reap()
-            time.sleep(0.001)
+            until = time.monotonic() + _DEATH_S
+            while not self._reap() and time.monotonic() < until:
+                time.sleep(0.001)
 
     def _sweep_as(self, uid: int) -> None:
         """In a child with the guest's uid: we have no right to a guest's files ourselves."""

@@ -154,7 +154,7 @@ def test_a_killed_owner_leaves_no_process_behind(backend, tmp_path, until):
         name, pid = owner.stdout.readline().split()
         owner.kill()
     if backend.name == "docker":
-        until(lambda: not backend._client().containers.list(all=True, filters={"name": name}))
+        until(lambda: not backend._client().containers.list(all=True, filters={"name": name}, sparse=True))
         assert not list(tmp_path.iterdir())
     else:
         until(lambda: not session(int(pid)))

@@ -40,7 +40,7 @@ def test_the_processor_time_of_children_counts(run, how):
 
 def test_a_share_of_processor_time_ends_a_guest_before_the_whole_is_used(run):
     candidate = run("def spin():\n    while True: pass")
-    candidate.guest.allow_cpu(0.4)
+    candidate.guest.allow_cpu(0.4, 10)
     ending = candidate.dies_in("spin")
     assert (ending.cause, ending.detail) == (Cause.TIME_LIMIT, "used more than 0.4 s of processor time")
     assert ending.usage.cpu_s < 2
@@ -51,9 +51,17 @@ def test_a_new_share_starts_from_what_is_used(run):
         "import time\ndef work(s):\n    end = time.process_time() + s\n    while time.process_time() < end: pass"
     )
     for _ in range(4):
-        candidate.guest.allow_cpu(0.6)
+        candidate.guest.allow_cpu(0.6, 10)
         candidate.call("work", 0.3)
     assert 1.1 < candidate.guest.end().usage.cpu_s < 1.6
+
+
+def test_no_share_reaches_beyond_what_the_guest_may_use_in_all(run):
+    candidate = run("def spin():\n    while True: pass")
+    candidate.guest.allow_cpu(5, 0.5)
+    ending = candidate.dies_in("spin")
+    assert ending.cause is Cause.TIME_LIMIT
+    assert 0.5 < ending.usage.cpu_s < 2
 
 
 def test_sleep_costs_no_processor_time(run):
