@@ -7,6 +7,7 @@ This is the only place where the sandbox pool and the judge meet. It has no data
 from __future__ import annotations
 
 import contextlib
+import functools
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -270,7 +271,8 @@ class _Grading:
         self._on_event(event)
 
 
-def _versions(backend: str) -> dict[str, str]:
+@functools.cache
+def _versions(backend: str) -> Mapping[str, str]:
     found = {"python": platform.python_version(), "sandbox": backend}
     for package in ("grader", "pytest", "torch", "numpy", "transformers"):
         with contextlib.suppress(metadata.PackageNotFoundError):

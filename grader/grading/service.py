@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import datetime
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import and_, or_, select, update
@@ -34,6 +35,15 @@ class Claim:
     grading_id: str
     lease: str
     attempt: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to a grading while it ran, and when (`time.monotonic()`)."""
+
+    kind: str
+    data: Mapping[str, Any]
+    at: float = field(default_factory=time.monotonic)
 
 
 class LeaseLost(Exception):
@@ -87,19 +97,20 @@ def renew(session: Session, held: Claim, lease_s: float) -> None:
     _change(session, held, lease_until=now(session) + datetime.timedelta(seconds=lease_s))
 
 
-def record(session: Session, held: Claim, kind: str, data: Mapping[str, Any]) -> None:
-    """Add an event on behalf of the worker that holds the lease. Raises LeaseLost."""
+def record(session: Session, held: Claim, events: Sequence[Event]) -> None:
+    """Add events on behalf of the worker that holds the lease. Raises LeaseLost."""
     _change(session, held, lease=held.lease)
-    tell(session, held.grading_id, kind, data)
+    _add(session, held, events, now(session))
 
 
-def finish(session: Session, held: Claim, result: Result, feedback: str) -> None:
-    """Store the score. Raises LeaseLost: then somebody else's counts."""
+def finish(session: Session, held: Claim, result: Result, feedback: str, events: Sequence[Event] = ()) -> None:
+    """Store the score, and the events that were not yet recorded. Raises LeaseLost: then somebody else's counts."""
+    moment = now(session)
     _change(
         session,
         held,
         status=Status.DONE,
-        finished_at=now(session),
+        finished_at=moment,
         lease=None,
         lease_until=None,
         verdict=result.verdict,
@@ -111,7 +122,7 @@ def finish(session: Session, held: Claim, result: Result, feedback: str) -> None
         output=storable(result.output),
         fault=None,
     )
-    tell(session, held.grading_id, "done", {})
+    _add(session, held, [*events, Event("done", {})], moment)
 
 
 def put_off(session: Session, held: Claim, reason: str, wait_s: float, counted: bool) -> None:
@@ -168,6 +179,14 @@ def tell(session: Session, grading_id: str, kind: str, data: Mapping[str, Any]) 
 def counting(session: Session, submission_id: str) -> Grading:
     """The grading that counts for a submission."""
     return session.scalars(select(Grading).where(Grading.submission_id == submission_id, Grading.counts)).one()
+
+
+def _add(session: Session, held: Claim, events: Sequence[Event], moment: datetime.datetime) -> None:
+    """Events of the past, told by the database's clock."""
+    present = time.monotonic()
+    for event in events:
+        at = moment - datetime.timedelta(seconds=present - event.at)
+        session.add(GradingEvent(grading_id=held.grading_id, kind=event.kind, data=storable(dict(event.data)), at=at))
 
 
 def _change(session: Session, held: Claim, **values: Any) -> None:

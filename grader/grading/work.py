@@ -32,7 +32,7 @@ from grader.grading.heartbeat import Heartbeat
 from grader.grading.model import Job
 from grader.grading.models import Grading, Kind
 from grader.grading.runner import Grades
-from grader.grading.service import Claim, LeaseLost
+from grader.grading.service import Claim, Event, LeaseLost
 from grader.metrics.worker import Measures
 from grader.proving.prover import Prover
 from grader.settings import Policy, Settings
@@ -151,10 +151,8 @@ class Work:
         phases = self._measures.phases(order.waited_s)
 
         def on_event(event: Mapping[str, Any]) -> None:
-            heartbeat.check()
             phases.saw(event["kind"])
-            with self._database.begin() as session:
-                service.record(session, held, event["kind"], {k: v for k, v in event.items() if k != "kind"})
+            heartbeat.tell(Event(event["kind"], {k: v for k, v in event.items() if k != "kind"}))
 
         _log.info("grading", exercise=exercise.slug, kind=str(order.kind), attempt=held.attempt)
         begun = time.monotonic()
@@ -162,8 +160,9 @@ class Work:
         if self._catalog.get(order.exercise).digest != exercise.digest:
             raise SuiteError("the exercise changed while it graded: nobody could say which suite the score is from")
         phases.saw("done")
+        events = heartbeat.rest()
         with self._database.begin() as session:
-            service.finish(session, held, result, exercise.feedback)
+            service.finish(session, held, result, exercise.feedback, events)
         self._measures.ended(order.kind, "done", str(result.verdict))
         _log.info(
             "graded",

@@ -8,7 +8,7 @@ import pytest
 from grader.db import now
 from grader.grading import service
 from grader.grading.model import Outcome, Result, Status, TestResult, Verdict
-from grader.grading.service import LeaseLost
+from grader.grading.service import Event, LeaseLost
 from grader.models import Grading
 from sandbox.limits import Usage
 from tests.databases import again, reread, submit, told
@@ -42,9 +42,8 @@ def result(output="", message="", score=1.0):
 def test_a_grading_is_queued_claimed_told_about_and_finished(database):
     grading = submit(database)
     held = claim(database, grading)
-    do(database, service.record, held, "started", {"total": 1})
-    do(database, service.record, held, "test", {"done": 1, "total": 1})
-    do(database, service.finish, held, result(), "titles")
+    do(database, service.record, held, [Event("started", {"total": 1})])
+    do(database, service.finish, held, result(), "titles", [Event("test", {"done": 1, "total": 1})])
     stored = reread(database, grading)
     assert (stored.status, stored.verdict, stored.score, stored.lease) == (Status.DONE, Verdict.PARTIAL, 1.0, None)
     assert stored.result == result().to_json()
@@ -81,7 +80,7 @@ def test_whoever_lost_the_lease_changes_nothing(database):
     held = claim(database, grading)
     for step, args in (
         (service.renew, (60,)),
-        (service.record, ("test", {})),
+        (service.record, ([Event("test", {})],)),
         (service.finish, (result(score=2.0), "titles")),
         (service.put_off, ("late", 0, True)),
         (service.give_up, ("late",)),
@@ -179,7 +178,7 @@ def test_a_submission_has_many_gradings_and_one_that_counts(database):
 def test_what_a_candidate_printed_can_be_stored_whatever_it_is(database):
     grading = submit(database)
     held = claim(database, grading)
-    do(database, service.record, held, "test", {"test": {"message": "a\0b\ud800c"}})
+    do(database, service.record, held, [Event("test", {"test": {"message": "a\0b\ud800c"}})])
     do(database, service.finish, held, result(output="\0\udfff", message="x\0y"), "full")
     stored = reread(database, grading)
     assert stored.output == "\ufffd\ufffd"

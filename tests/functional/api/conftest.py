@@ -59,14 +59,14 @@ class Service:
         with self.database.begin() as session:
             held = gradings.claim(session, gradings.counting(session, submission_id).id, 60)
             assert held is not None
-            gradings.record(session, held, "started", {"total": total})
+            gradings.record(session, held, [gradings.Event("started", {"total": total})])
         for number in range(1, told + 1):
             self.tell(held, number, total)
         return held
 
     def tell(self, held: gradings.Claim, number: int, total: int = 3) -> None:
         with self.database.begin() as session:
-            gradings.record(session, held, "test", test_event(number, total))
+            gradings.record(session, held, [gradings.Event("test", test_event(number, total))])
 
     def grade(self, submission_id: str, feedback: str = "titles", given: Result | None = None) -> None:
         """Grade a submission from claim to score, without a sandbox."""
