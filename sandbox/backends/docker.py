@@ -39,7 +39,7 @@ _BASE_MB = {
     "torch": 768,
     "transformers": 1024,
 }  # the preloaded runtime, which is not charged to the candidate
-_HELPERS = 2  # the zygote, and the child that it cleans up with
+_HELPERS = 2  # the zygote and its janitor, whose child cleans up when no guest is there
 
 
 class DockerBackend:
@@ -236,7 +236,7 @@ def _confinement(spec: SandboxSpec, runtime: str | None) -> dict[str, Any]:
         "memswap_limit": memory,  # the same: no swap
         "pids_limit": spec.processes + _HELPERS,
         "nano_cpus": 1_000_000_000,
-        "init": False,  # the zygote is the first process: when it ends, the kernel ends all others
+        "init": False,  # the zygote's janitor is the first process: when it ends, the kernel ends all others
         "user": "0:0",
         "hostname": "sandbox",
         "log_config": LogConfig(type="none"),

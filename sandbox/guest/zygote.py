@@ -34,7 +34,8 @@ import time
 from typing import Any
 
 from sandbox.guest import meter
-from sandbox.guest.birth import become_guest, drop_to
+from sandbox.guest.birth import become_guest
+from sandbox.guest.janitor import Janitor, begin
 from sandbox.guest.runtimes import preload
 from sandbox.guest.sweep import left, sweep
 from sandbox.guest.watch import Watch
@@ -47,10 +48,11 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class Zygote:
-    """Serves the worker at the other end of `control`. `folders`: all that guests can write to, and it only."""
+    """Serves the worker at the other end of `control`. `folders`: all that guests can write to, and it only.
+    `janitor`: where guests have uids of their own, who removes what they leave."""
 
-    def __init__(self, control: socket.socket, folders: list[str]) -> None:
-        self._control, self._folders = control, folders
+    def __init__(self, control: socket.socket, folders: list[str], janitor: Janitor | None) -> None:
+        self._control, self._folders, self._janitor = control, folders, janitor
         self._guest: Watch | None = None
         self._ended: dict[str, Any] = {}
         self._served = 0
@@ -130,10 +132,10 @@ class Zygote:
     def _do_reset(self) -> dict[str, Any]:
         self._do_end()
         self._ended = {}
-        if not self._uids:
+        if self._janitor is None:
             sweep(self._folders)
-        for uid in self._uids:
-            self._sweep_as(uid)
+        else:
+            self._janitor.sweep(list(self._uids))
         self._uids.clear()
         found = [str(process.pid) for process in meter.descendants(os.getpid())] + left(self._folders)
         return {"clean": f"left behind: {found[:5]}" if found else None}
@@ -179,19 +181,10 @@ class Zygote:
             while not self._reap() and time.monotonic() < until:
                 time.sleep(0.001)
 
-    def _sweep_as(self, uid: int) -> None:
-        """In a child with the guest's uid: we have no right to a guest's files ourselves."""
-        pid = os.fork()
-        if pid == 0:
-            with contextlib.suppress(BaseException):
-                drop_to(uid)
-                sweep(self._folders)
-            os._exit(0)
-        os.waitpid(pid, 0)
-
 
 def main() -> None:
     runtime, where, *folders = sys.argv[1:]
+    janitor = None if where == "-" else begin(folders)
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans of a guest come to us, wherever they hide
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if where == "-":
@@ -200,4 +193,4 @@ def main() -> None:
         control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.connect(where)
     preload(runtime)
-    Zygote(control, folders).run()
+    Zygote(control, folders, janitor).run()

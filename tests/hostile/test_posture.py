@@ -24,7 +24,8 @@ spaces = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 told["namespaces"] = {name: os.readlink("/proc/self/ns/" + name) for name in spaces}
 told["processes"] = []
 for pid in filter(str.isdigit, os.listdir("/proc")):
-    told["processes"].append({os.getpid(): "itself", os.getppid(): "the zygote"}.get(int(pid), "another"))
+    known = {1: "its janitor", os.getpid(): "itself", os.getppid(): "the zygote"}
+    told["processes"].append(known.get(int(pid), "another"))
 told["descriptors"] = []
 for number in range(1024):
     try: os.fstat(number)
@@ -110,7 +111,9 @@ def listed(told: dict[str, object], backend: str) -> dict[str, str]:
         "no new privileges": {"1": "set", "0": "not set"}[told["NoNewPrivs"]],
         "seccomp": {"2": "a filter"}.get(told["Seccomp"], "none"),
         "namespaces of its own": ", ".join(own),
-        "processes it sees": ", ".join(sorted(told["processes"])),
+        "processes it sees": ", ".join(
+            sorted(told["processes"], key=["itself", "the zygote", "its janitor", "another"].index)
+        ),
         "descriptors": "input, output, errors, its channel" if told["descriptors"] == [0, 1, 2, 100] else str(told),
         "network": "none" if not told["network"] and told["interfaces"] in (["lo"], []) else str(told["network"]),
         "mounts": mounts(told, backend),
