@@ -25,15 +25,19 @@ judge's side, which ends the sandbox as crashed. Nothing resynchronises.
 
 from __future__ import annotations
 
+import functools
 import mmap
 import select
 import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _HEADER = struct.Struct("<Q")
+_CHUNK = 1 << 12  # most frames come whole with their header
 _MAPPED = 1 << 20  # frames from this size on are received into fresh pages, which cost nothing until bytes arrive
 _GATHER = 64  # parts per sendmsg; IOV_MAX is 1024
 
@@ -83,6 +87,10 @@ class Channel:
 
     def __init__(self, sock: socket.socket, cap: int) -> None:
         self._sock, self._cap = sock, cap
+        self._ahead = b""  # what came behind the last frame
+        self._readable, self._writable = select.poll(), select.poll()
+        self._readable.register(sock, select.POLLIN)
+        self._writable.register(sock, select.POLLOUT)
         sock.setblocking(False)
 
     def fileno(self) -> int:
@@ -101,7 +109,7 @@ class Channel:
             try:
                 sent = self._sock.sendmsg(queue[:_GATHER])
             except BlockingIOError:
-                self._wait(select.POLLOUT, deadline)
+                _wait(self._writable, deadline)
             except OSError as error:
                 raise WireClosed(str(error)) from None
             else:
@@ -109,39 +117,45 @@ class Channel:
 
     def receive(self, deadline: Deadline | None = None) -> memoryview:
         """The next frame. Its memory is the caller's, writable, and never used again here."""
-        (size,) = _HEADER.unpack(self._fill(bytearray(_HEADER.size), deadline))
+        begun, self._ahead = bytearray(self._ahead), b""
+        while len(begun) < _HEADER.size:
+            begun += self._read(lambda: self._sock.recv(_CHUNK), deadline)
+        (size,) = _HEADER.unpack_from(begun)
         if size > self._cap:
             raise WireViolation(f"a frame of {size} bytes is more than {self._cap}")
-        return self._fill(_pages(size) if size >= _MAPPED else bytearray(size), deadline)
+        del begun[: _HEADER.size]
+        if len(begun) >= size:
+            self._ahead = bytes(begun[size:])
+            del begun[size:]
+            return memoryview(begun)
+        whole = memoryview(_pages(size) if size >= _MAPPED else bytearray(size))
+        whole[: len(begun)] = begun
+        view = whole[len(begun) :]
+        while view:
+            view = view[self._read(functools.partial(self._sock.recv_into, view), deadline) :]
+        return whole
 
     def unread(self) -> bool:
         """Whether something lies there that nobody asked for."""
-        poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._ahead or self._readable.poll(0))
 
-    def _fill(self, buffer: Any, deadline: Deadline | None) -> memoryview:
-        whole = view = memoryview(buffer)
-        while view:
+    def _read(self, some: Callable[[], T], deadline: Deadline | None) -> T:
+        """Wait until there is something, and take it."""
+        while True:
+            _wait(self._readable, deadline)
             try:
-                got = self._sock.recv_into(view)
+                got = some()
             except BlockingIOError:
-                self._wait(select.POLLIN, deadline)
                 continue
             except OSError as error:
                 raise WireClosed(str(error)) from None
             if not got:
                 raise WireClosed("the far end closed the connection")
-            view = view[got:]
-            if view and deadline is not None:
-                deadline.left()
-        return whole
+            return got
 
-    def _wait(self, event: int, deadline: Deadline | None) -> None:
-        timeout_ms = None if deadline is None else deadline.left() * 1000 + 1
-        poll = select.poll()
-        poll.register(self._sock, event)
-        poll.poll(timeout_ms)
+
+def _wait(poll: select.poll, deadline: Deadline | None) -> None:
+    poll.poll(None if deadline is None else deadline.left() * 1000 + 1)
 
 
 def _pages(size: int) -> mmap.mmap:
