@@ -1,4 +1,4 @@
-"""The worker's side of the judges: one warm parent per runtime, a judge per grading."""
+"""The worker's side of the judges: a warm parent per runtime, a fork of it per suite, a fork of that per grading."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import select
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,13 +22,15 @@ from typing import Any
 
 from grader.catalog.digest import entries
 from grader.catalog.model import Exercise
-from grader.errors import JudgeError
+from grader.errors import JudgeError, SuiteError
 from grader.grading.model import Job
 from grader.judge.line import Line
 from grader.text import visible
 
 _WARM_S = 120.0
 _MOST_COMPLAINTS = 16 << 10
+_MOST_SUITES = 16  # collected ones that are kept for later
+_Seen = tuple[tuple[str, str, int, int, int], ...]
 _log = logging.getLogger(__name__)  # not structlog: where nobody set logs up, it is plain text on stderr
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -38,13 +42,54 @@ _START = "import sys; sys.path.insert(0, {root!r}); from grader.judge.parent imp
 _ROOT = str(Path(__file__).parents[2])
 
 
-class JudgeParent:
-    """A preloaded process that forks judges. Thread-safe."""
+class _Forks:
+    """A process that forks on request: the parent of a runtime, or a collected suite. Thread-safe."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control, self._lock = control, threading.Lock()
+        self._control.settimeout(_WARM_S)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not hung up. One that somebody waits for is taken to be."""
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
+            return not select.select([self._control], [], [], 0)[0]  # it never speaks first: there is its hang-up
+        finally:
+            self._lock.release()
+
+    def fork(self, about: Mapping[str, Any], stderr_fd: int) -> tuple[socket.socket, int]:
+        """A fork at work on `about`, that complains to `stderr_fd`: a socket to it and its pid. Raises JudgeError."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, _memory_file(json.dumps(about).encode()) as told_fd, self._lock:
+            try:
+                self._wait()
+                socket.send_fds(self._control, [b"fork"], [theirs.fileno(), told_fd, stderr_fd])
+                pid = int(self._control.recv(16) or b"0")
+            except (OSError, EOFError, ValueError) as error:
+                ours.close()
+                raise JudgeError(f"what forks judges does not answer: {error or type(error).__name__}") from None
+        if pid <= 0:
+            ours.close()
+            raise JudgeError("what forks judges has ended")
+        return ours, pid
+
+    def close(self) -> None:
+        """Hang up: it ends, and all its forks."""
+        self._control.close()
+
+    def _wait(self) -> None:
+        """Before the first word to it."""
+
+
+class _Parent(_Forks):
+    """A process with pytest and a runtime in memory; each fork of it collects a suite."""
 
     def __init__(self, runtime: str) -> None:
-        self._lock = threading.Lock()
         self._scratch = tempfile.mkdtemp(prefix="grader-judge-")
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        super().__init__(control)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _START.format(root=_ROOT), str(theirs.fileno()), runtime, self._scratch],
@@ -52,34 +97,14 @@ class JudgeParent:
                 stdin=subprocess.DEVNULL,
                 env=_ENVIRONMENT | {"HOME": self._scratch},
             )
-        self._control.settimeout(_WARM_S)
         self._warm = False
 
     @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def fork(self, job: Mapping[str, Any], stderr_fd: int) -> tuple[Line, int]:
-        """A judge at work on `job`, that complains to `stderr_fd`: the line to it and its pid. Raises JudgeError."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, _memory_file(json.dumps(job).encode()) as job_fd, self._lock:
-            try:
-                if not self._warm and self._control.recv(16) != b"warm":
-                    raise EOFError
-                self._warm = True
-                socket.send_fds(self._control, [b"judge"], [theirs.fileno(), job_fd, stderr_fd])
-                pid = int(self._control.recv(16) or b"0")
-            except (OSError, EOFError, ValueError) as error:
-                ours.close()
-                raise JudgeError(f"the judges' parent does not answer: {error or type(error).__name__}") from None
-        if pid <= 0:
-            ours.close()
-            raise JudgeError("the judges' parent has ended")
-        return Line(ours), pid
-
     def close(self) -> None:
-        """End the parent and every judge of it."""
-        self._control.close()
+        super().close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
@@ -87,16 +112,30 @@ class JudgeParent:
             self._process.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def _wait(self) -> None:
+        if not self._warm and self._control.recv(16) != b"warm":
+            raise EOFError
+        self._warm = True
+
+
+class _Suite(_Forks):
+    """A process that has collected a suite; each fork of it is a judge. `seen`: the suite's files before that."""
+
+    def __init__(self, control: socket.socket, seen: _Seen) -> None:
+        super().__init__(control)
+        self.seen, self.users, self.used, self.proved = seen, 0, 0.0, False
+
 
 class Judges:
-    """The parents, started when a runtime is first needed and replaced when they have died."""
+    """Parents and collected suites, made when they are first needed and replaced when they have died."""
 
     def __init__(self, cpu_s: float, memory_mb: int) -> None:
         self._limits = {"judge_cpu_s": cpu_s, "judge_memory_mb": memory_mb}
-        self._parents: dict[str, JudgeParent] = {}
+        self._parents: dict[str, _Parent] = {}
+        self._suites: dict[tuple[object, ...], _Suite] = {}
         self._lock = threading.Lock()
 
-    def warm(self, runtime: str) -> JudgeParent:
+    def warm(self, runtime: str) -> _Parent:
         """The parent for that runtime; it may still be importing. What is built on torch shares torch's."""
         runtime = "python" if runtime == "python" else "torch"
         with self._lock:
@@ -104,15 +143,19 @@ class Judges:
             if parent is None or not parent.alive:
                 if parent is not None:
                     parent.close()
-                parent = self._parents[runtime] = JudgeParent(runtime)
+                parent = self._parents[runtime] = _Parent(runtime)
             return parent
 
     @contextlib.contextmanager
     def judge(self, exercise: Exercise, job: Job) -> Iterator[Line]:
         """A judge for one grading; dead when the block is left."""
-        with _complaints() as stderr_fd:
-            line, pid = self.warm(exercise.runtime).fork(_task(exercise, job) | self._limits, stderr_fd)
+        with _complaints() as stderr_fd, self._suite(exercise, stderr_fd) as suite:
+            control, pid = suite.fork(_job(exercise, job), stderr_fd)
+            line = Line(control)
             try:
+                if not suite.proved and _seen(exercise) != suite.seen:
+                    raise JudgeError("the suite changed while it was being collected")
+                suite.proved = True
                 yield line
             finally:
                 with contextlib.suppress(ProcessLookupError):  # first: one that notices the closed line complains
@@ -121,23 +164,87 @@ class Judges:
 
     def close(self) -> None:
         with self._lock:
-            for parent in self._parents.values():
-                parent.close()
+            for forks in (*self._suites.values(), *self._parents.values()):
+                forks.close()
+            self._suites.clear()
             self._parents.clear()
 
+    @contextlib.contextmanager
+    def _suite(self, exercise: Exercise, stderr_fd: int) -> Iterator[_Suite]:
+        """The collected suite, for as long as the block runs; forgotten if it turns out to be of no use."""
+        seen = _seen(exercise)
+        key = (exercise.runtime, str(exercise.tests.resolve()), *sorted(exercise.points.items()), seen)
+        suite = self._known(key)
+        if suite is None:
+            control, _ = self.warm(exercise.runtime).fork(_collected(exercise) | self._limits, stderr_fd)
+            suite = self._remember(key, _Suite(control, seen))
+        try:
+            yield suite
+        except (SuiteError, JudgeError):
+            with self._lock:
+                if self._suites.get(key) is suite:
+                    del self._suites[key]
+            raise
+        finally:
+            with self._lock:
+                suite.users -= 1
+                suite.used = time.monotonic()
+                if not suite.users and self._suites.get(key) is not suite:
+                    suite.close()
 
-def _task(exercise: Exercise, job: Job) -> dict[str, Any]:
+    def _known(self, key: tuple[object, ...]) -> _Suite | None:
+        with self._lock:
+            suite = self._suites.get(key)
+            if suite is not None and not suite.alive:
+                del self._suites[key]
+                if not suite.users:
+                    suite.close()
+                return None
+            if suite is not None:
+                suite.users += 1
+            return suite
+
+    def _remember(self, key: tuple[object, ...], suite: _Suite) -> _Suite:
+        """Two threads may have had it collected at once: then the first one's is kept. Too many: the one goes that was
+        not used for longest."""
+        with self._lock:
+            if (other := self._suites.get(key)) is not None:
+                suite.close()
+                other.users += 1
+                return other
+            suite.users += 1
+            self._suites[key] = suite
+            idle = sorted((k for k, s in self._suites.items() if not s.users), key=lambda k: self._suites[k].used)
+            for spare in idle[: max(0, len(self._suites) - _MOST_SUITES)]:
+                self._suites.pop(spare).close()
+            return suite
+
+
+def _seen(exercise: Exercise) -> _Seen:
+    """What the suite's files look like from outside: with others, it is collected anew."""
+    folders = [folder for folder in (exercise.tests, exercise.assets) if folder.is_dir()]
+    return tuple(
+        (str(folder), path, info.st_mtime_ns, info.st_ctime_ns, info.st_size)
+        for folder in folders
+        for path, info in entries(folder)
+    )
+
+
+def _collected(exercise: Exercise) -> dict[str, Any]:
+    """What a process is told of the suite that it is to collect, as JSON."""
+    return {"tests": str(exercise.tests.resolve()), "points": dict(exercise.points)}
+
+
+def _job(exercise: Exercise, job: Job) -> dict[str, Any]:
     """What a judge is told of a grading, as JSON."""
     limits = exercise.limits
     assets = {path: (exercise.assets / path).read_bytes() for path, _ in _assets(exercise.assets)}
     return {
-        "tests": str(exercise.tests.resolve()),
         "files": {name: b64encode(content).decode() for name, content in job.files.items()},
         "assets": {name: b64encode(content).decode() for name, content in assets.items()},
         "forbid": list(exercise.forbid),
         "answers": list(exercise.boundary.answers),
         "copy_back": list(exercise.boundary.copy_back),
-        "points": dict(exercise.points),
         "seed": job.seed,
         "wall_s": limits.wall_s,
         "test_wall_s": limits.one_test_wall_s,

@@ -1,13 +1,17 @@
-"""The judges' parent: has pytest and the runtime in memory and forks a judge for each grading.
+"""Where judges come from. A parent has pytest and the runtime in memory; a fork of it collects a suite; a fork of that
+is a judge, which runs the suite on one submission.
 
-Control socket (SEQPACKET, fd in argv[1]): a packet with three descriptors, the line, the job (JSON in a memfd) and a
-file for stderr; the answer is the judge's pid. It ends when the worker hangs up, and its scratch folder goes with it.
-One thread, so forking is safe.
+    worker ──"fork"──► parent ──fork──► collected suite     with its control socket, the suite, a file for stderr
+    worker ──"fork"──► collected suite ──fork──► judge      with its line, the job, a file for stderr
+
+Suite and job are JSON in memfds. The answer to "fork" is the fork's pid. Both end when the worker hangs up, and what
+they forked ends with them; the parent's scratch folder goes, too. One thread everywhere, so forking is safe.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import select
@@ -16,9 +20,13 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from grader.judge.line import Line
-from grader.judge.process import run, warm
+from grader.judge.process import collect, warm
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -28,48 +36,78 @@ def main() -> None:
     control = socket.socket(fileno=control_fd)
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (for as long as the process lives)
     warm(runtime, scratch)
-    children: set[int] = set()
     try:
-        control.send(b"warm")
-        _serve(control, children)
-    except ConnectionError:  # the worker is gone, in the middle of a word
-        pass
+        with contextlib.suppress(ConnectionError):  # the worker is gone, in the middle of a word
+            control.send(b"warm")
+            if (sent := _forked(control)) is not None:
+                _end(lambda: _suite(*sent))
     finally:
-        for pid in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(scratch, ignore_errors=True)  # a worker that was killed does not do it
 
 
-def _serve(control: socket.socket, children: set[int]) -> None:
-    """Fork judges until the worker closes its end."""
-    while True:
-        ready, _, _ = select.select([control], [], [], 1.0)
-        _reap(children)
-        if not ready:
-            continue
-        data, fds, _, _ = socket.recv_fds(control, 16, 3)
-        if not data:
-            return
-        pid = os.fork()
-        if pid == 0:
-            _judge(control, *fds)
-        for fd in fds:
-            os.close(fd)
-        children.add(pid)
-        control.send(str(pid).encode())
+def _suite(control_fd: int, suite_fd: int, stderr_fd: int) -> None:
+    """In a fork of the parent: collect a suite, and have a judge forked for each job."""
+    _begin(stderr_fd)
+    control = socket.socket(fileno=control_fd)
+
+    def next_job() -> tuple[Line, dict[str, Any]]:
+        sent = _forked(control)
+        if sent is None:  # the worker needs this suite no more
+            os._exit(0)
+        line_fd, job_fd, errors_fd = sent
+        _begin(errors_fd)
+        return Line(socket.socket(fileno=line_fd)), _read(job_fd)
+
+    collect(_read(suite_fd), next_job)
 
 
-def _judge(control: socket.socket, line_fd: int, job_fd: int, stderr_fd: int) -> None:
-    """In the fork: run the job and leave, whatever happens. A judge that fails says nothing more: that is the fault."""
+def _forked(control: socket.socket) -> list[int] | None:
+    """Fork on each request. In each fork: the descriptors that came with it. In this process: None, when the worker has
+    hung up; no fork is alive then."""
+    children: set[int] = set()
+    try:
+        while True:
+            ready, _, _ = select.select([control], [], [], 1.0)
+            _reap(children)
+            if not ready:
+                continue
+            data, fds, _, _ = socket.recv_fds(control, 16, 3)
+            if not data:
+                break
+            pid = os.fork()
+            if pid == 0:
+                control.close()
+                return fds
+            for fd in fds:
+                os.close(fd)
+            children.add(pid)
+            control.send(str(pid).encode())
+    except ConnectionError:
+        pass
+    for pid in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return None
+
+
+def _begin(stderr_fd: int) -> None:
+    """A fork that goes when the process goes that it is a fork of, and that complains to a file of its own."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.dup2(stderr_fd, 2)
+    os.close(stderr_fd)
+
+
+def _read(fd: int) -> dict[str, Any]:
+    with open(fd) as file:
+        told: dict[str, Any] = json.load(file)
+    return told
+
+
+def _end(act: Callable[[], None]) -> NoReturn:
+    """Do it and leave, whatever happens. A judge that fails says nothing more: that is the fault."""
     status = 1
     try:
-        control.close()
-        os.dup2(stderr_fd, 2)
-        os.close(stderr_fd)
-        with open(job_fd) as file:
-            job = json.load(file)
-        run(Line(socket.socket(fileno=line_fd)), job)
+        act()
         status = 0
     except BaseException:
         traceback.print_exc()

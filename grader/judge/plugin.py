@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,13 +37,24 @@ class Phases:
 
 
 class JudgePlugin:
-    def __init__(self, session: Session, solution: Solution, line: Line, tests: Path, points: dict[str, float]) -> None:
-        self._session, self._solution, self._line = session, solution, line
-        self._tests, self._points = tests, points
+    """`next_grading` returns the line to the worker once there is a submission to grade; it is asked when the suite has
+    been collected, and may return in a fork."""
+
+    def __init__(
+        self,
+        session: Session,
+        solution: Solution,
+        tests: Path,
+        points: Mapping[str, float],
+        next_grading: Callable[[], Line],
+    ) -> None:
+        self._session, self._solution = session, solution
+        self._tests, self._points, self._next_grading = tests, points, next_grading
+        self.finished = False  # whether every test was run or accounted for
+        self._line: Line
         self._broken: list[str] = []
         self._load: tuple[Outcome, str] | None = None
         self._phases = Phases()
-        self.finished = False  # whether every test was run or accounted for
 
     def forbid(self, violations: list[str]) -> None:
         """The solution uses what the statement forbids: no test runs, each is told why."""
@@ -81,6 +92,10 @@ class JudgePlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        folder = str(self._tests)
+        suite = [m for m in list(sys.modules.values()) if (getattr(m, "__file__", None) or "").startswith(folder)]
+        self._solution.note_places(suite)
+        self._line = self._next_grading()
         if self._broken or not session.items:
             self._line.say({"say": "broken", "message": "\n".join(self._broken)[:20_000] or "the suite has no tests"})
             return True
@@ -90,9 +105,6 @@ class JudgePlugin:
             self._line.say({"say": "broken", "message": f"points are no number: {error}"})
             return True
         self._line.say({"say": "ready", "tests": about})
-        folder = str(self._tests)
-        suite = [m for m in list(sys.modules.values()) if (getattr(m, "__file__", None) or "").startswith(folder)]
-        self._solution.note_places(suite)
         self._solution.attach(self._session)
         self._load = self._load or self._loaded()
         if self._load is not None:

@@ -1,4 +1,4 @@
-"""What runs in a judge: one suite, one submission, then the process ends."""
+"""What runs in a judge: a suite is collected once, and run in a fork for each submission, which ends then."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 from base64 import b64decode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,33 +49,59 @@ class WorkerSupervisor:
         return float(answer["seconds"])
 
 
-def run(line: Line, job: dict[str, Any]) -> None:
-    """Run the suite of `job` (see `grader.judge.client`) and say how each test ended."""
-    limit(resource.RLIMIT_CPU, job["judge_cpu_s"])
-    limit(resource.RLIMIT_DATA, (job["judge_memory_mb"] << 20) + _data_bytes())
-    tests = Path(job["tests"])
-    files = _decoded(job["files"])
-    material = Material(
-        files=files,
-        assets=_decoded(job["assets"]),
-        forbid=job["forbid"],
-        answers=frozenset(job["answers"]),
-        copy_back=frozenset(job["copy_back"]),
-        seed=job["seed"],
-        wall_s=job["wall_s"],
-        test_wall_s=job["test_wall_s"],
-    )
-    session = Session(material, WorkerSupervisor(line))
-    solution = Solution()
+class Nobody:
+    """The supervisor of a session that has no submission yet."""
+
+    def guest(self) -> Any:
+        raise ImportError("there is no solution while the suite is being collected; use it inside a test or a fixture")
+
+    def lost(self, why: str) -> tuple[str, str]:
+        raise NotImplementedError
+
+    def more_time(self) -> float:
+        raise NotImplementedError
+
+
+def collect(suite: dict[str, Any], next_job: Callable[[], tuple[Line, dict[str, Any]]]) -> None:
+    """Collect a suite (see `grader.judge.client`), and then run it on whatever job comes next. That returns in a fork
+    for each submission, and never where the suite was collected."""
+    resource.setrlimit(resource.RLIMIT_CPU, (int(suite["judge_cpu_s"]), resource.RLIM_INFINITY))
+    limit(resource.RLIMIT_DATA, (suite["judge_memory_mb"] << 20) + _data_bytes())
+    tests = Path(suite["tests"])
+    session, solution = Session(Material({}, {}), Nobody()), Solution()
     Finder(solution).install()
     current.set_session(session)
-    plugin = JudgePlugin(session, solution, line, tests, job["points"])
-    plugin.forbid(violations(files, job["forbid"]))
+
+    lines: list[Line] = []
+
+    def next_grading() -> Line:
+        gc.collect()
+        gc.freeze()  # shared by all forks
+        resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        line, job = next_job()
+        limit(resource.RLIMIT_CPU, suite["judge_cpu_s"])
+        files = _decoded(job["files"])
+        material = Material(
+            files=files,
+            assets=_decoded(job["assets"]),
+            forbid=job["forbid"],
+            answers=frozenset(job["answers"]),
+            copy_back=frozenset(job["copy_back"]),
+            seed=job["seed"],
+            wall_s=job["wall_s"],
+            test_wall_s=job["test_wall_s"],
+        )
+        session.turn_to(material, WorkerSupervisor(line))
+        plugin.forbid(violations(files, job["forbid"]))
+        lines.append(line)
+        return line
+
+    plugin = JudgePlugin(session, solution, tests, suite["points"], next_grading)
     _make_room_for_compiled(tests)
     pytest.main(_arguments(tests, tests), plugins=[plugin])
     if plugin.finished:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        line.say({"say": "done", "cpu_s": used.ru_utime + used.ru_stime})
+        lines[0].say({"say": "done", "cpu_s": used.ru_utime + used.ru_stime})
 
 
 def warm(runtime: str, scratch: str) -> None:

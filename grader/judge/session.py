@@ -61,7 +61,6 @@ class Session:
         from grader.judge.gradients import Gradients
         from grader.judge.values import Inward, Outward
 
-        self.material = material
         self.caps = Caps()
         self.generation = 0
         self.incidents: list[Refused | GuestLost] = []
@@ -69,14 +68,17 @@ class Session:
         self.gradients = Gradients(self)
         self.outward = Outward(self)
         self.inward = Inward(self)
-        self._supervisor = supervisor
         self._channel: Channel | None = None
         self._requests: list[Request] = []
         self._installed: dict[int, Callable[..., Any]] = {}
         self._once_lent: set[int] = set()
         self._thrown: dict[int, Exception] = {}
-        self._wall_left_s = material.wall_s
-        self._test_left_s = material.test_wall_s
+        self.turn_to(material, supervisor)
+
+    def turn_to(self, material: Material, supervisor: Supervisor) -> None:
+        """Serve this grading. Only before there is a guest: what the suite did while it was collected stays."""
+        self.material, self._supervisor = material, supervisor
+        self._wall_left_s, self._test_left_s = material.wall_s, material.test_wall_s
 
     @property
     def alive(self) -> bool:
