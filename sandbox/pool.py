@@ -119,7 +119,7 @@ class SandboxPool:
                     self._changed.wait(1.0)
                     if not self._idle[spec] and (failure := self._failed.pop(spec, None)) is not None:
                         raise failure
-                sandbox = self._idle[spec].pop(0)
+                sandbox = self._idle[spec].pop()  # the one that was used last: its memory is the warmest
             finally:
                 self._waiting[spec] -= 1
             self._busy.add(sandbox)

@@ -147,8 +147,7 @@ class Agent:
         modules = {name.removesuffix(".py").replace("/", ".") for name in files if name.endswith(".py")}
         self._outward.own_modules = frozenset(modules | {m.removesuffix(".__init__") for m in modules} | {"__main__"})
         self._forbidden.arm(forbidden)
-        sys.path.insert(0, self._workdir)
-        importlib.invalidate_caches()
+        sys.path.insert(0, self._workdir)  # no finder has looked there yet, so none has to look again
         importlib.import_module("solution")
 
     def _seed(self, _: dict[str, Any], number: int) -> None:

@@ -7,6 +7,7 @@ Two images per runtime: its packages (`<name>-base:<runtime>`), and on top of th
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -63,8 +64,12 @@ def _runtime_image(client: Any, tag: str, runtime: str, base: str) -> str:
     return tag
 
 
+@functools.cache
 def code() -> str:
-    """The hash of the guest's side of our code; a worker refuses an image that was made from another version of it."""
+    """The hash of the guest's side of our code; a worker refuses an image that was made from another version of it.
+
+    Asked once: what runs here is the code that was there then.
+    """
     with tempfile.TemporaryDirectory(prefix="grader-image-") as folder:
         _copy_code(Path(folder) / "sandbox")
         return _hash(Path(folder), "")
