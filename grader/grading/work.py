@@ -127,9 +127,9 @@ class Work:
         except LeaseLost:
             raise
         except _MISSING as error:
-            self._wait(held, order, error)
+            self._wait(held, order, error, heartbeat.rest())
         except Exception as error:
-            self._failed(held, order, error)
+            self._failed(held, order, error, heartbeat.rest())
 
     def _load(self, held: Claim) -> _Order:
         with self._database.begin() as session:
@@ -175,19 +175,21 @@ class Work:
     def _policy(self, kind: Kind) -> Policy | None:
         return self._settings.policy_batch if kind is Kind.BATCH else self._settings.policy_interactive
 
-    def _wait(self, held: Claim, order: _Order, error: Exception) -> None:
+    def _wait(self, held: Claim, order: _Order, error: Exception, events: list[Event]) -> None:
         """Something is missing that will be there again: wait, the longer the longer it has been missing."""
         wait_s = min(_LONGEST_WAIT_S, max(self._settings.retry_backoff_s, order.age_s / 4))
         _log.warning("grading put off: something is missing", why=_reason(error), wait_s=wait_s)
         self._measures.fault(error)
         with self._database.begin() as session:
+            service.record(session, held, events)
             service.put_off(session, held, _reason(error), wait_s, counted=False)
 
-    def _failed(self, held: Claim, order: _Order, error: Exception) -> None:
+    def _failed(self, held: Claim, order: _Order, error: Exception, events: list[Event]) -> None:
         last = held.attempt >= self._settings.max_attempts
         _log.error("fault", attempt=held.attempt, last=last, exc_info=error)
         self._measures.fault(error)
         with self._database.begin() as session:
+            service.record(session, held, events)
             if last:
                 service.give_up(session, held, _reason(error))
             else:

@@ -189,7 +189,7 @@ def test_a_worker_that_lost_its_lease_stops_and_says_nothing(database, work):
         work().grade(grading.id)
 
     work(taken_over).grade(grading.id)
-    assert told(database, grading) == ["queued", "started", "started", "test", "done"]
+    assert [kind for kind in told(database, grading) if kind != "started"] == ["queued", "test", "done"]
     assert reread(database, grading).attempts == 2
 
 
