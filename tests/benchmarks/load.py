@@ -134,7 +134,7 @@ def _all_ended(client: httpx.Client, where: Iterable[str]) -> list[dict[str, Any
     found = []
     for location in where:
         while (told := client.get(location).json())["status"] not in _ENDED:
-            time.sleep(0.02)
+            time.sleep(0.2)
         found.append(told)
     return found
 
