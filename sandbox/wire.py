@@ -34,7 +34,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _HEADER = struct.Struct("<Q")
 _CHUNK = 1 << 12  # most frames come whole with their header
@@ -139,7 +139,7 @@ class Channel:
         """Whether something lies there that nobody asked for."""
         return bool(self._ahead or self._readable.poll(0))
 
-    def _read(self, some: Callable[[], T], deadline: Deadline | None) -> T:
+    def _read(self, some: Callable[[], _T], deadline: Deadline | None) -> _T:
         """Wait until there is something, and take it."""
         while True:
             _wait(self._readable, deadline)

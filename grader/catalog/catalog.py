@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.catalog.digest import entries, left_behind
+from grader.catalog.digest import Signature, left_behind, signature
 from grader.catalog.model import Exercise
 from grader.catalog.read import read
 from grader.catalog.schema import FILE, nearest
 from grader.errors import BadInput, ExerciseError
 from sandbox.limits import Limits
-
-_Signature = tuple[tuple[str, int, int, int], ...]
 
 
 class UnknownExercise(BadInput):
@@ -28,7 +26,7 @@ class UnknownExercise(BadInput):
 
 @dataclass(frozen=True)
 class _Read:
-    signature: _Signature
+    signature: Signature
     found: Exercise | ExerciseError
 
 
@@ -88,13 +86,13 @@ class Catalog:
     def _look(self, name: str) -> Exercise | ExerciseError:
         folder = self.folder / name
         try:
-            signature = _signature(folder)
+            seen = signature(folder)
         except (OSError, ExerciseError) as error:
             return ExerciseError(f"{folder}: {error}")
         with self._lock:
             known = self._read.get(name)
-        if known is None or known.signature != signature:
-            known = _Read(signature, self._fresh(folder))
+        if known is None or known.signature != seen:
+            known = _Read(seen, self._fresh(folder))
             with self._lock:
                 self._read[name] = known
         return known.found
@@ -107,7 +105,3 @@ class Catalog:
         if exercise.slug != folder.name:
             return ExerciseError(f"{folder}: its slug is {exercise.slug}; rename the folder or the slug")
         return exercise
-
-
-def _signature(folder: Path) -> _Signature:
-    return tuple((path, info.st_mtime_ns, info.st_ctime_ns, info.st_size) for path, info in entries(folder))

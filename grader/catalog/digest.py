@@ -38,6 +38,8 @@ LEFT_BEHIND = (
 )
 """Names of files and folders that tools leave behind: no part of an exercise or a submission."""
 
+Signature = tuple[tuple[str, int, int, int], ...]
+
 
 def left_behind(name: str) -> bool:
     """Whether a file or folder of this name is litter of a tool."""
@@ -64,6 +66,11 @@ def entries(folder: Path) -> list[tuple[str, os.stat_result]]:
                 else:
                     raise ExerciseError(f"{entry.path} is a link or a special file; put a plain file in its place")
     return sorted(found, key=lambda pair: _name(pair[0]))
+
+
+def signature(folder: Path) -> Signature:
+    """What the files that count look like from outside: path, times, size. With another, they are to be read anew."""
+    return tuple((path, info.st_mtime_ns, info.st_ctime_ns, info.st_size) for path, info in entries(folder))
 
 
 def digest(folder: Path) -> str:

@@ -45,7 +45,7 @@ class Heartbeat:
         self._events.append(event)
 
     def rest(self) -> list[Event]:
-        """Stop; the events that are not written yet, for whoever stores the score. Raises LeaseLost."""
+        """Stop; the events that are not written yet, for whoever stores how it ended. Raises LeaseLost."""
         self._stop()
         if self._lost.is_set():
             raise LeaseLost(self._held.grading_id)
@@ -64,7 +64,8 @@ class Heartbeat:
                 continue
             try:
                 with self._database.begin() as session:
-                    service.record(session, self._held, events)
+                    if events:
+                        service.record(session, self._held, events)
                     if due:
                         service.renew(session, self._held, self._lease_s)
             except LeaseLost:

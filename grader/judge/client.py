@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from grader.catalog.digest import entries
+from grader.catalog.digest import Signature, entries, signature
 from grader.catalog.model import Exercise
 from grader.errors import JudgeError, SuiteError
 from grader.grading.model import Job
@@ -30,7 +30,7 @@ from grader.text import visible
 _WARM_S = 120.0
 _MOST_COMPLAINTS = 16 << 10
 _MOST_SUITES = 16  # collected ones that are kept for later
-_Seen = tuple[tuple[str, str, int, int, int], ...]
+_Seen = tuple[Signature, Signature]
 _log = logging.getLogger(__name__)  # not structlog: where nobody set logs up, it is plain text on stderr
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
@@ -222,12 +222,7 @@ class Judges:
 
 def _seen(exercise: Exercise) -> _Seen:
     """What the suite's files look like from outside: with others, it is collected anew."""
-    folders = [folder for folder in (exercise.tests, exercise.assets) if folder.is_dir()]
-    return tuple(
-        (str(folder), path, info.st_mtime_ns, info.st_ctime_ns, info.st_size)
-        for folder in folders
-        for path, info in entries(folder)
-    )
+    return signature(exercise.tests), signature(exercise.assets) if exercise.assets.is_dir() else ()
 
 
 def _collected(exercise: Exercise) -> dict[str, Any]:
@@ -238,7 +233,8 @@ def _collected(exercise: Exercise) -> dict[str, Any]:
 def _job(exercise: Exercise, job: Job) -> dict[str, Any]:
     """What a judge is told of a grading, as JSON."""
     limits = exercise.limits
-    assets = {path: (exercise.assets / path).read_bytes() for path, _ in _assets(exercise.assets)}
+    counted = entries(exercise.assets) if exercise.assets.is_dir() else []  # what the digest counts, and nothing else
+    assets = {path: (exercise.assets / path).read_bytes() for path, _ in counted}
     return {
         "files": {name: b64encode(content).decode() for name, content in job.files.items()},
         "assets": {name: b64encode(content).decode() for name, content in assets.items()},
@@ -249,11 +245,6 @@ def _job(exercise: Exercise, job: Job) -> dict[str, Any]:
         "wall_s": limits.wall_s,
         "test_wall_s": limits.one_test_wall_s,
     }
-
-
-def _assets(folder: Path) -> list[tuple[str, os.stat_result]]:
-    """What the digest counts, and nothing else."""
-    return entries(folder) if folder.is_dir() else []
 
 
 @contextlib.contextmanager

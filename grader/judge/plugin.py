@@ -51,7 +51,7 @@ class JudgePlugin:
         self._session, self._solution = session, solution
         self._tests, self._points, self._next_grading = tests, points, next_grading
         self.finished = False  # whether every test was run or accounted for
-        self._line: Line
+        self.line: Line  # to the worker, once there is a submission
         self._broken: list[str] = []
         self._load: tuple[Outcome, str] | None = None
         self._phases = Phases()
@@ -95,20 +95,20 @@ class JudgePlugin:
         folder = str(self._tests)
         suite = [m for m in list(sys.modules.values()) if (getattr(m, "__file__", None) or "").startswith(folder)]
         self._solution.note_places(suite)
-        self._line = self._next_grading()
+        self.line = self._next_grading()
         if self._broken or not session.items:
-            self._line.say({"say": "broken", "message": "\n".join(self._broken)[:20_000] or "the suite has no tests"})
+            self.line.say({"say": "broken", "message": "\n".join(self._broken)[:20_000] or "the suite has no tests"})
             return True
         try:
             about = [{"id": i.nodeid, "title": self._title(i), "max_points": self._worth(i)} for i in session.items]
         except (TypeError, ValueError) as error:
-            self._line.say({"say": "broken", "message": f"points are no number: {error}"})
+            self.line.say({"say": "broken", "message": f"points are no number: {error}"})
             return True
-        self._line.say({"say": "ready", "tests": about})
+        self.line.say({"say": "ready", "tests": about})
         self._solution.attach(self._session)
         self._load = self._load or self._loaded()
         if self._load is not None:
-            self._line.say({"say": "load", "outcome": str(self._load[0]), "message": self._load[1]})
+            self.line.say({"say": "load", "outcome": str(self._load[0]), "message": self._load[1]})
         for index, item in enumerate(session.items):
             following = session.items[index + 1] if index + 1 < len(session.items) else None
             self._run(item, following)
@@ -130,7 +130,7 @@ class JudgePlugin:
         return None
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
-        self._line.say({"say": "start", "id": item.nodeid})
+        self.line.say({"say": "start", "id": item.nodeid})
         self._phases = Phases()
         outcome, message = self._load or self._begun(item) or self._played(item, following)
         passed = outcome is Outcome.PASSED
@@ -144,7 +144,7 @@ class JudgePlugin:
             message="" if passed else clean(message),
             duration_s=round(sum(report.duration for report in self._phases.reports.values()), 4),
         )
-        self._line.say({"say": "test", "test": vars(result), "measures": self._session.measures[:_MEASURES]})
+        self.line.say({"say": "test", "test": vars(result), "measures": self._session.measures[:_MEASURES]})
 
     def _begun(self, item: pytest.Item) -> tuple[Outcome, str] | None:
         """Give the test its guest and its random numbers; what it is told if there is none."""
@@ -152,7 +152,7 @@ class JudgePlugin:
             if self._session.begin(item.nodeid):
                 self._solution.fill_places()
         except Exhausted as error:
-            self._line.say({"say": "exhausted"})
+            self.line.say({"say": "exhausted"})
             return Outcome.TIME_LIMIT, f"not run: {error.detail}"
         except GuestLost as lost:
             return Outcome(lost.outcome), lost.detail

@@ -49,30 +49,15 @@ class WorkerSupervisor:
         return float(answer["seconds"])
 
 
-class Nobody:
-    """The supervisor of a session that has no submission yet."""
-
-    def guest(self) -> Any:
-        raise ImportError("there is no solution while the suite is being collected; use it inside a test or a fixture")
-
-    def lost(self, why: str) -> tuple[str, str]:
-        raise NotImplementedError
-
-    def more_time(self) -> float:
-        raise NotImplementedError
-
-
 def collect(suite: dict[str, Any], next_job: Callable[[], tuple[Line, dict[str, Any]]]) -> None:
     """Collect a suite (see `grader.judge.client`), and then run it on whatever job comes next. That returns in a fork
     for each submission, and never where the suite was collected."""
     resource.setrlimit(resource.RLIMIT_CPU, (int(suite["judge_cpu_s"]), resource.RLIM_INFINITY))
     limit(resource.RLIMIT_DATA, (suite["judge_memory_mb"] << 20) + _data_bytes())
     tests = Path(suite["tests"])
-    session, solution = Session(Material({}, {}), Nobody()), Solution()
+    session, solution = Session(), Solution()
     Finder(solution).install()
     current.set_session(session)
-
-    lines: list[Line] = []
 
     def next_grading() -> Line:
         gc.collect()
@@ -93,7 +78,6 @@ def collect(suite: dict[str, Any], next_job: Callable[[], tuple[Line, dict[str, 
         )
         session.turn_to(material, WorkerSupervisor(line))
         plugin.forbid(violations(files, job["forbid"]))
-        lines.append(line)
         return line
 
     plugin = JudgePlugin(session, solution, tests, suite["points"], next_grading)
@@ -101,7 +85,7 @@ def collect(suite: dict[str, Any], next_job: Callable[[], tuple[Line, dict[str, 
     pytest.main(_arguments(tests, tests), plugins=[plugin])
     if plugin.finished:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        lines[0].say({"say": "done", "cpu_s": used.ru_utime + used.ru_stime})
+        plugin.line.say({"say": "done", "cpu_s": used.ru_utime + used.ru_stime})
 
 
 def warm(runtime: str, scratch: str) -> None:

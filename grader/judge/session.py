@@ -57,7 +57,10 @@ class Request:
 class Session:
     """Talks to the guest on behalf of the suite. Not thread-safe; a judge has one thread."""
 
-    def __init__(self, material: Material, supervisor: Supervisor) -> None:
+    material: Material
+    _supervisor: Supervisor
+
+    def __init__(self) -> None:
         from grader.judge.gradients import Gradients
         from grader.judge.values import Inward, Outward
 
@@ -73,10 +76,10 @@ class Session:
         self._installed: dict[int, Callable[..., Any]] = {}
         self._once_lent: set[int] = set()
         self._thrown: dict[int, Exception] = {}
-        self.turn_to(material, supervisor)
+        self._wall_left_s = self._test_left_s = 0.0
 
     def turn_to(self, material: Material, supervisor: Supervisor) -> None:
-        """Serve this grading. Only before there is a guest: what the suite did while it was collected stays."""
+        """Serve this grading; before that there is none, and no guest. What the suite was collected with stays."""
         self.material, self._supervisor = material, supervisor
         self._wall_left_s, self._test_left_s = material.wall_s, material.test_wall_s
 

@@ -1,7 +1,7 @@
 """Cleans up after guests that have uids of their own: the first process of a container, and the zygote's parent.
 
 A guest's files can be removed only with its uid, so by a child that takes it on. Forked from here, before a runtime is
-loaded, that takes a millisecond, and nothing that a guest made, not even a name, comes into the zygote's memory.
+loaded, that child is cheap, and nothing that a guest made, not even a name, comes into the zygote's memory.
 """
 
 from __future__ import annotations

@@ -105,7 +105,8 @@ def scripted(stream: bytes) -> Iterator[Session]:
     script = Script(stream)
     real, judge_session.secrets = judge_session.secrets, _Numbers  # type: ignore[assignment]
     try:
-        session = Session(Material({}, {}, answers=frozenset("*"), wall_s=60, test_wall_s=30), script)
+        session = Session()
+        session.turn_to(Material({}, {}, answers=frozenset("*"), wall_s=60, test_wall_s=30), script)
         session.caps = Caps(frame_bytes=_FRAME)
         session._channel = _Answered(script, session.caps.frame_bytes)
         yield session
