@@ -115,6 +115,7 @@ class DockerBackend:
         if self._engine is None:
             with _engine_answers():
                 client = docker.from_env(timeout=60)
+                client.api.headers["Connection"] = "close"  # else it keeps one for each address, so for each container
                 client.ping()
             self._engine = client
             _remove_leftovers(client)

@@ -154,3 +154,12 @@ def test_what_a_killed_worker_was_starting_is_removed_by_the_next_start(docker_b
         assert (abandoned.exists(), held.exists()) == (False, True)
         with pytest.raises(NotFound):
             client.api.inspect_container(abandoned.name)
+
+
+def test_sandboxes_that_are_gone_leave_no_descriptor(docker_backend, sockets):
+    with contextlib.closing(DockerBackend(IMAGE, None, sockets)) as own:
+        own.start(SPEC).destroy()
+        before = os.listdir("/proc/self/fd")
+        for _ in range(3):
+            own.start(SPEC).destroy()
+        assert len(os.listdir("/proc/self/fd")) == len(before)
