@@ -47,7 +47,7 @@ class ZygoteGuest:
 
     def __init__(self, sandbox: ZygoteSandbox, channel: socket.socket, printed: IO[bytes]) -> None:
         self._sandbox, self._channel, self._printed = sandbox, channel, printed
-        self._since = time.time()
+        self._since, self._kills = time.time(), _kills()
         self._ending: Ending | None = None
 
     @property
@@ -64,7 +64,7 @@ class ZygoteGuest:
         if self._ending is None:
             self._channel.close()
             with self._printed:
-                self._ending = self._sandbox.ended(self._since, self._printed)
+                self._ending = self._sandbox.ended(self._since, self._kills, self._printed)
         return self._ending
 
 
@@ -132,8 +132,12 @@ class ZygoteSandbox:
             raise SandboxLost(f"sandbox {self._name} has ended")
         return answer
 
-    def ended(self, since: float, printed: IO[bytes]) -> Ending:
-        """End the guest that was spawned at `since`. Raises SandboxLost, unless the guest's greed is to blame."""
+    def ended(self, since: float, kills: int, printed: IO[bytes]) -> Ending:
+        """End the guest that was spawned at `since`, after so many kills by the kernel.
+
+        Raises SandboxLost, unless the guest's greed is to blame: also when the kernel may have killed it because the
+        machine was out of memory.
+        """
         try:
             told = self.ask("end")
         except SandboxLost:
@@ -142,8 +146,11 @@ class ZygoteSandbox:
             raise
         try:
             cause, detail = Cause(told["cause"]), str(told["detail"])[:500]
-            if told["signal"] == signal.SIGKILL and self._anchor.ran_out_of_memory(since):
-                cause, detail = Cause.MEMORY_LIMIT, self._memory_sentence()
+            if told["signal"] == signal.SIGKILL:
+                if self._anchor.ran_out_of_memory(since):
+                    cause, detail = Cause.MEMORY_LIMIT, self._memory_sentence()
+                elif _kills() != kills:
+                    raise SandboxLost("a guest was killed while this machine ran out of memory")
             output = os.pread(printed.fileno(), self._output_bytes, 0)
             return Ending(cause, detail, _usage(told["usage"]), output)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -162,6 +169,15 @@ def hear_ready(control: socket.socket, timeout_s: float) -> None:
         raise SandboxLost(f"the zygote did not get ready: {error}") from None
     if not ready:
         raise SandboxLost("the zygote ended before it was ready")
+
+
+def _kills() -> int:
+    """How often the kernel has ended a process for want of memory, anywhere on this machine. 0: it does not say."""
+    with contextlib.suppress(OSError), open("/proc/vmstat") as lines:
+        for line in lines:
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
 def own_uid(number: int) -> int:

@@ -1,15 +1,20 @@
 """What a guest may use, and that the limits are told apart, on every backend."""
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
 
+import docker
 import pytest
+from docker.errors import ContainerError
 
+from sandbox.errors import SandboxLost
 from sandbox.interface import Cause
 from sandbox.limits import Limits
 
+IMAGE = os.environ.get("GRADER_DOCKER_IMAGE", "grader-sandbox")
 SHORT = Limits(cpu_s=1, memory_mb=256, processes=16, files_mb=16, output_kb=16)
 
 
@@ -293,6 +298,20 @@ def recurse(n=0): return recurse(n + 1)
 def test_an_end_of_its_own_doing_is_a_crash(run, how, args, detail):
     ending = run(DEATHS).dies_in(how, *args)
     assert (ending.cause, ending.detail) == (Cause.CRASHED, detail)
+
+
+@pytest.mark.engine
+def test_a_kill_while_the_machine_is_out_of_memory_is_no_crash(run, docker_backend):
+    """The kernel chooses whom it ends. A container that is too small for its process stands for the full machine."""
+    candidate = run(DEATHS)
+    greedy = ["python3", "-c", "bytearray(b'x') * (1 << 28)"]
+    with contextlib.closing(docker.from_env()) as engine, pytest.raises(ContainerError, match="137"):
+        engine.containers.run(
+            f"{IMAGE}:python", entrypoint=greedy, mem_limit="64m", memswap_limit="64m", remove=True, network_mode="none"
+        )
+    with pytest.raises(SandboxLost, match="out of memory"):
+        candidate.dies_in("kill", 9)
+    assert run(DEATHS).dies_in("kill", 9).cause is Cause.CRASHED
 
 
 def test_limits_are_the_guests_own_and_start_anew(run, sandbox):
