@@ -27,6 +27,7 @@ import collections
 import datetime
 import decimal
 import fractions
+import functools
 import math
 import re
 import struct
@@ -43,6 +44,7 @@ Rebuild = Callable[[str, Any], Any]
 
 _LARGE = 1 << 14  # raw bytes from this size on are sent from where they lie
 _ALIGN = 16
+_SHORT = 64  # characters
 _U32 = struct.Struct("<I")
 _I64 = struct.Struct("<q")
 _F64 = struct.Struct("<d")
@@ -186,7 +188,7 @@ class Encoder:
         self._foreign, self._caps = foreign, caps
         self._parts: list[Any] = []
         self._buffer = bytearray()
-        self._size = 0
+        self._left = caps.frame_bytes  # room for what is in the buffer, and what is still to come
         self._depth = 0
         self._numpy, self._torch = sys.modules.get("numpy"), sys.modules.get("torch")
 
@@ -199,6 +201,7 @@ class Encoder:
     def _flush(self) -> None:
         if self._buffer:
             self._parts.append(bytes(self._buffer))
+            self._left -= len(self._buffer)
             self._buffer.clear()
 
     def _value(self, value: Any) -> None:
@@ -234,20 +237,26 @@ class Encoder:
         self._nested((told[1],))
 
     def _nested(self, values: Any) -> None:
-        self._depth += 1
-        if self._depth > self._caps.depth:
-            raise CodecError(f"nested more than {self._caps.depth} deep")
+        self._enter()
         for value in values:
             self._value(value)
         self._depth -= 1
 
+    def _enter(self) -> None:
+        self._depth += 1
+        if self._depth > self._caps.depth:
+            raise CodecError(f"nested more than {self._caps.depth} deep")
+
     def _put(self, data: bytes) -> None:
-        self._room(len(data))
+        if len(self._buffer) + len(data) > self._left:
+            self._room(len(data))
         self._buffer += data
-        self._size += len(data)
 
     def _text(self, text: str) -> None:
-        self._bytes(text.encode("utf-8", "surrogatepass"))
+        if len(text) <= _SHORT:
+            self._put(_short(text))
+        else:
+            self._bytes(text.encode("utf-8", "surrogatepass"))
 
     def _bytes(self, data: bytes) -> None:
         self._put(_U32.pack(len(data)))
@@ -256,7 +265,7 @@ class Encoder:
     def _raw(self, data: memoryview) -> None:
         """Bytes of an array: length, padding to 16 bytes of the frame, then the bytes themselves, uncopied if large."""
         self._put(struct.pack("<Q", data.nbytes))
-        pad = -(self._size + 1) % _ALIGN
+        pad = -(self._caps.frame_bytes - self._left + len(self._buffer) + 1) % _ALIGN
         self._put(bytes((pad,)) + bytes(pad))
         if data.nbytes < _LARGE:
             self._put(bytes(data))
@@ -264,13 +273,13 @@ class Encoder:
         self._room(data.nbytes)
         self._flush()
         self._parts.append(data)
-        self._size += data.nbytes
+        self._left -= data.nbytes
 
     def _room(self, size: int) -> None:
         """Refuse what the frame has no room for; asked before an array is laid out: a view of one number can be of any
         size.
         """
-        if self._size + size > self._caps.frame_bytes:
+        if len(self._buffer) + size > self._left:
             raise CodecError(f"larger than {self._caps.frame_bytes >> 20} MB")
 
     def _shape(self, shape: Any) -> None:
@@ -325,11 +334,26 @@ class Encoder:
 
     def _dict(self, value: dict[Any, Any]) -> None:
         self._put(b"m" + _U32.pack(len(value)))
-        self._nested(part for pair in value.items() for part in pair)
+        self._enter()
+        for key, content in value.items():
+            self._value(key)
+            self._value(content)
+        self._depth -= 1
+
+    def _str(self, value: str) -> None:
+        self._put(b"s")
+        self._text(value)
 
     def _tagged(self, tag: bytes, data: bytes) -> None:
         self._put(tag)
         self._bytes(data)
+
+
+@functools.lru_cache(1024)
+def _short(text: str) -> bytes:
+    """Length and bytes of a short text: names of ops, kinds and fields come again in every message."""
+    data = text.encode("utf-8", "surrogatepass")
+    return _U32.pack(len(data)) + data
 
 
 _WRITERS: dict[type, Callable[[Encoder, Any], None]] = {
@@ -337,7 +361,7 @@ _WRITERS: dict[type, Callable[[Encoder, Any], None]] = {
     bool: lambda e, v: e._put(b"T" if v else b"F"),
     int: Encoder._int,
     float: lambda e, v: e._put(b"d" + _F64.pack(v)),
-    str: lambda e, v: e._tagged(b"s", v.encode("utf-8", "surrogatepass")),
+    str: Encoder._str,
     bytes: lambda e, v: e._tagged(b"b", v),
     bytearray: lambda e, v: e._tagged(b"B", bytes(v)),
     list: Encoder._list,
@@ -363,34 +387,39 @@ class Decoder:
 
     def __init__(self, frame: Any, rebuild: Rebuild, caps: Caps = Caps()) -> None:
         self._view = memoryview(frame).cast("B")
+        self._end = len(self._view)
         self._rebuild, self._caps = rebuild, caps
         self._at = 0
-        self._items = 0
+        self._items, self._most = 0, caps.items
         self._depth = 0
         self._until = time.monotonic() + caps.seconds
 
     def decode(self) -> Any:
         """The one value of the frame; bytes behind it are an error."""
         value = self._value()
-        if self._at != len(self._view):
+        if self._at != self._end:
             raise CodecError("bytes behind the value")
         return value
 
-    def _take(self, size: int) -> memoryview:
-        end = self._at + size
-        if end > len(self._view):
+    def _skip(self, size: int) -> int:
+        """Where the next `size` bytes begin; what comes after them is next."""
+        begin = self._at
+        self._at = begin + size
+        if self._at > self._end:
             raise CodecError("the frame ends inside a value")
-        taken = self._view[self._at : end]
-        self._at = end
-        return taken
+        return begin
+
+    def _take(self, size: int) -> memoryview:
+        begin = self._skip(size)
+        return self._view[begin : self._at]
 
     def _length(self) -> int:
-        return int(_U32.unpack(self._take(4))[0])
+        return int(_U32.unpack_from(self._view, self._skip(4))[0])
 
     def _spend(self, items: int) -> None:
         self._items += items
-        if self._items > self._caps.items:
-            raise CodecError(f"more than {self._caps.items} items")
+        if self._items > self._most:
+            raise CodecError(f"more than {self._most} items")
 
     def _tick(self) -> None:
         """Keys that all have the same hash make a dict quadratic; the clock is the answer to all such tricks."""
@@ -398,10 +427,11 @@ class Decoder:
             raise CodecError(f"took more than {self._caps.seconds} s to read")
 
     def _value(self) -> Any:
-        self._spend(1)
-        if not self._items % 256:
+        self._items += 1
+        if self._items > self._most or not self._items % 256:
+            self._spend(0)
             self._tick()
-        reader = _READERS.get(bytes(self._take(1)))
+        reader = _READERS.get(self._view[self._skip(1)])
         if reader is None:
             raise CodecError("unknown tag")
         return reader(self)
@@ -409,7 +439,7 @@ class Decoder:
     def _many(self) -> list[Any]:
         """As many values as the length says; grown one by one, so that a lying length allocates nothing."""
         count = self._length()
-        if count > len(self._view) - self._at:
+        if count > self._end - self._at:
             raise CodecError("the frame is shorter than its list")
         self._enter()
         values = [self._value() for _ in range(count)]
@@ -448,7 +478,7 @@ class Decoder:
 
     def _dict(self) -> dict[Any, Any]:
         count = self._length()
-        if 2 * count > len(self._view) - self._at:
+        if 2 * count > self._end - self._at:
             raise CodecError("the frame is shorter than its dict")
         self._enter()
         built: dict[Any, Any] = {}
@@ -596,13 +626,13 @@ def _set(decoder: Decoder) -> set[Any]:
     return built
 
 
-_READERS: dict[bytes, Callable[[Decoder], Any]] = {
+_TAGS: dict[bytes, Callable[[Decoder], Any]] = {
     b"N": lambda d: None,
     b"T": lambda d: True,
     b"F": lambda d: False,
-    b"i": lambda d: _I64.unpack(d._take(8))[0],
+    b"i": lambda d: _I64.unpack_from(d._view, d._skip(8))[0],
     b"I": Decoder._int,
-    b"d": lambda d: _F64.unpack(d._take(8))[0],
+    b"d": lambda d: _F64.unpack_from(d._view, d._skip(8))[0],
     b"s": Decoder._text,
     b"b": lambda d: bytes(d._take(d._length())),
     b"B": lambda d: bytearray(d._take(d._length())),
@@ -619,3 +649,4 @@ _READERS: dict[bytes, Callable[[Decoder], Any]] = {
     b"X": Decoder._tensor,
     b"O": Decoder._foreign,
 }
+_READERS = {ord(tag): reader for tag, reader in _TAGS.items()}

@@ -194,9 +194,8 @@ class Session:
     def _converse(self, request: Request, parts: list[Any]) -> Any:
         if self._channel is not None and self._channel.unread():
             raise self._lose("violation", "it spoke without having been asked")
-        self._timed(lambda channel, deadline: channel.send(parts, deadline))
         while True:
-            match self._received():
+            match self._exchanged(parts):
                 case ("ok", request.number, value):
                     if request.unheard is not None:
                         self.incidents.append(Refused(str(request.unheard)))
@@ -205,11 +204,12 @@ class Session:
                 case ("raise", request.number, told_error):
                     raise self.inward.error(told_error)
                 case ("call", request.number, number, tuple() as args, dict() as kwargs):
-                    self._call_back(request, number, args, kwargs)
+                    parts = self._called_back(request, number, args, kwargs)
                 case _:
                     raise self._lose("violation", "an answer to something else")
 
-    def _call_back(self, request: Request, number: Any, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> None:
+    def _called_back(self, request: Request, number: Any, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> list[Any]:
+        """Call what the guest calls; the answer to it, encoded."""
         function = self.lent(number)
         if function is None and (type(number) is not int or number not in self._once_lent):
             raise self._lose("violation", "it called a function that it was not lent")
@@ -218,15 +218,15 @@ class Session:
                 raise RuntimeError("a function of the test's can be called only while the call runs that it came with")
             if len(self._requests) > _CALLBACK_DEPTH:
                 raise RecursionError(f"calls between test and solution are nested more than {_CALLBACK_DEPTH} deep")
-            parts = self._encoded(("return", request.number, function(*args, **kwargs)))
+            return self._encoded(("return", request.number, function(*args, **kwargs)))
         except Exception as error:
             if isinstance(error, AssertionError):
                 request.unheard = error
-            parts = self._encoded(("throw", request.number, error))
-        self._timed(lambda channel, deadline: channel.send(parts, deadline))
+            return self._encoded(("throw", request.number, error))
 
-    def _received(self) -> Any:
-        frame = self._timed(lambda channel, deadline: channel.receive(deadline))
+    def _exchanged(self, parts: list[Any]) -> Any:
+        """Send a frame, and decode what the guest says to it."""
+        frame = self._answered(parts)
         try:
             message = Decoder(frame, self.inward, self.caps).decode()
         except (CodecError, RecursionError) as error:
@@ -235,14 +235,15 @@ class Session:
             raise self._lose("violation", "a message that is none")
         return message
 
-    def _timed(self, act: Callable[[Channel, Deadline], Any]) -> Any:
-        """Do something that waits for the guest, on the guest's time."""
+    def _answered(self, parts: list[Any]) -> memoryview:
+        """Send a frame and wait for the next one, on the guest's time."""
         if self._channel is None:
             raise self._again()
         started = time.monotonic()
         deadline = Deadline(max(0.0, min(self._test_left_s, self._wall_left_s)), self._supervisor.more_time)
         try:
-            return act(self._channel, deadline)
+            self._channel.send(parts, deadline)
+            return self._channel.receive(deadline)
         except WireTimeout:
             raise self._lose("wall") from None
         except WireViolation as error:
