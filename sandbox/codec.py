@@ -7,7 +7,7 @@ A value is one tag byte and what follows from it; lengths are unsigned 32-bit, l
     s len utf-8     str (lone surrogates pass)   b len bytes     bytes        B  the same, a bytearray
     l t S Z  n …    list, tuple, set, frozenset of n values      m n k v …    dict of n pairs, in order
     D n / Q n       a list of n floats / of n 64-bit ints, as raw numbers: the common case at the speed of C
-    x name value    a type of the standard library (`_STANDARD`), rebuilt from a plain value
+    x name value    a type of the standard library (`sandbox.standard`), rebuilt from a plain value
     A dtype shape raw / a dtype raw     numpy array / numpy scalar
     X dtype shape raw                   torch tensor, without its graph
     O kind value    an object that only the two ends understand: handles, exceptions, tensors with a graph
@@ -23,21 +23,18 @@ only where the process has imported them already; a frame cannot make its receiv
 
 from __future__ import annotations
 
-import collections
-import datetime
-import decimal
-import fractions
 import functools
 import math
 import re
 import struct
 import sys
 import time
-import uuid
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from sandbox import standard
 
 Foreign = Callable[[Any], "tuple[str, Any] | None"]
 Rebuild = Callable[[str, Any], Any]
@@ -48,7 +45,6 @@ _SHORT = 64  # characters
 _U32 = struct.Struct("<I")
 _I64 = struct.Struct("<q")
 _F64 = struct.Struct("<d")
-_C128 = struct.Struct("<dd")
 
 
 class CodecError(ValueError):
@@ -66,101 +62,6 @@ class Caps:
     dims: int = 32
     seconds: float = 20.0
 
-
-_FRACTION_BITS = 1 << 13  # a gcd of two ints is quadratic in their size
-
-
-def _exact(value: Any, *kinds: type) -> Any:
-    """The value, if it is of one of these types: a range in a list's place has no end, and a handle would be asked."""
-    if type(value) not in kinds:
-        raise TypeError(f"not of type {kinds[0].__name__}")
-    return value
-
-
-def _parts(plain: Any, *kinds: type) -> list[Any]:
-    """As many parts as kinds, each of exactly that type."""
-    return [_exact(part, kind) for part, kind in zip(_exact(plain, list), kinds, strict=True)]
-
-
-def _decimal(plain: Any) -> decimal.Decimal:
-    sign, digits, exponent = _exact(plain, list)
-    if any(type(digit) is not int for digit in _exact(digits, tuple)):
-        raise TypeError("not digits")
-    return decimal.Decimal((_exact(sign, int), digits, _exact(exponent, int, str)))
-
-
-def _deque(plain: Any) -> collections.deque[Any]:
-    content, longest = _exact(plain, list)
-    return collections.deque(_exact(content, list), _exact(longest, int, type(None)))
-
-
-def _array(typecode: str, content: bytes) -> array[Any]:
-    if typecode == "u":  # may hold what is no text
-        raise ValueError("an array of texts")
-    return array(typecode, content)
-
-
-def _terms(numerator: int, denominator: int) -> list[int]:
-    if max(numerator.bit_length(), denominator.bit_length()) > _FRACTION_BITS:
-        raise CodecError("a fraction of too many digits")
-    return [numerator, denominator]
-
-
-class _Standard:
-    """How a standard library type is taken apart and rebuilt: `apart(value) -> plain`, `rebuild(plain) -> value`."""
-
-    def __init__(self, apart: Callable[[Any], Any], rebuild: Callable[[Any], Any]) -> None:
-        self.apart, self.rebuild = apart, rebuild
-
-
-_FACTORIES: dict[str, Any] = {t.__name__: t for t in (int, float, str, list, dict, set, tuple, bool)}
-
-
-def _read(plain: Any) -> dict[Any, Any]:
-    """A dict that was read as one, item by item against the clock: not pairs that would become one in a single step."""
-    return _exact(plain, dict)  # type: ignore[no-any-return]
-
-
-def _default_dict(plain: Any) -> Any:
-    factory, content = _exact(plain, list)
-    return collections.defaultdict(None if factory is None else _FACTORIES[_exact(factory, str)], _read(content))
-
-
-def _factory_name(value: Any) -> str | None:
-    name = getattr(value.default_factory, "__name__", None)
-    return name if _FACTORIES.get(str(name)) is value.default_factory else None
-
-
-_STANDARD: dict[type, _Standard] = {
-    complex: _Standard(lambda v: _C128.pack(v.real, v.imag), lambda p: complex(*_C128.unpack(_exact(p, bytes)))),
-    decimal.Decimal: _Standard(lambda v: list(v.as_tuple()), _decimal),
-    fractions.Fraction: _Standard(
-        lambda v: _terms(v.numerator, v.denominator), lambda p: fractions.Fraction(*_terms(*_parts(p, int, int)))
-    ),
-    datetime.datetime: _Standard(lambda v: v.isoformat(), lambda p: datetime.datetime.fromisoformat(_exact(p, str))),
-    datetime.date: _Standard(lambda v: v.isoformat(), lambda p: datetime.date.fromisoformat(_exact(p, str))),
-    datetime.time: _Standard(lambda v: v.isoformat(), lambda p: datetime.time.fromisoformat(_exact(p, str))),
-    datetime.timedelta: _Standard(
-        lambda v: [v.days, v.seconds, v.microseconds], lambda p: datetime.timedelta(*_parts(p, int, int, int))
-    ),
-    datetime.timezone: _Standard(
-        lambda v: v.utcoffset(None), lambda p: datetime.timezone(_exact(p, datetime.timedelta))
-    ),
-    uuid.UUID: _Standard(lambda v: v.bytes, lambda p: uuid.UUID(bytes=_exact(p, bytes))),
-    range: _Standard(lambda v: [v.start, v.stop, v.step], lambda p: range(*_parts(p, int, int, int))),
-    slice: _Standard(lambda v: [v.start, v.stop, v.step], lambda p: slice(*_exact(p, list))),
-    type(Ellipsis): _Standard(lambda v: None, lambda p: Ellipsis),
-    type(NotImplemented): _Standard(lambda v: None, lambda p: NotImplemented),
-    collections.Counter: _Standard(dict, lambda p: collections.Counter(_read(p))),
-    collections.OrderedDict: _Standard(dict, lambda p: collections.OrderedDict(_read(p))),
-    collections.defaultdict: _Standard(lambda v: [_factory_name(v), dict(v)], _default_dict),
-    collections.deque: _Standard(lambda v: [list(v), v.maxlen], _deque),
-    array: _Standard(lambda v: [v.typecode, v.tobytes()], lambda p: _array(*_parts(p, str, bytes))),
-    type({}.keys()): _Standard(dict.fromkeys, lambda p: _read(p).keys()),  # views: of what is in them now
-    type({}.values()): _Standard(list, lambda p: dict(enumerate(_exact(p, list))).values()),
-    type({}.items()): _Standard(dict, lambda p: _read(p).items()),
-}
-_BY_NAME = {kind.__name__: standard for kind, standard in _STANDARD.items()}
 
 _TORCH_DTYPES = frozenset(
     f"{kind}{bits}"
@@ -208,12 +109,19 @@ class Encoder:
         writer = _WRITERS.get(type(value))
         if writer is not None:
             writer(self, value)
-        elif (standard := _STANDARD.get(type(value))) is not None:
-            self._put(b"x")
-            self._text(type(value).__name__)
-            self._nested((standard.apart(value),))
+        elif (known := standard.TYPES.get(type(value))) is not None:
+            self._standard(value, known)
         else:
             self._array_or_foreign(value)
+
+    def _standard(self, value: Any, known: standard.Standard) -> None:
+        try:
+            plain = known.apart(value)
+        except ValueError as error:
+            raise CodecError(str(error)) from None
+        self._put(b"x")
+        self._text(type(value).__name__)
+        self._nested((plain,))
 
     def _array_or_foreign(self, value: Any) -> None:
         numpy, torch = self._numpy, self._torch
@@ -492,12 +400,12 @@ class Decoder:
         return built
 
     def _standard(self) -> Any:
-        standard = _BY_NAME.get(self._text())
-        if standard is None:
+        known = standard.BY_NAME.get(self._text())
+        if known is None:
             raise CodecError("unknown standard type")
         plain = self._one()
         try:
-            return standard.rebuild(plain)
+            return known.rebuild(plain)
         except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, struct.error) as error:
             raise CodecError(f"not a value of that type: {type(error).__name__}") from None
 

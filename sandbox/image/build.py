@@ -27,7 +27,7 @@ _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x
 _TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 _OFFICIAL_BASE = f"python:{_PYTHON}-slim-bookworm"
 _OWN_BASE = "grader-base:bookworm"
-_CODE = ("__init__.py", "wire.py", "codec.py", "guest")
+_CODE = ("__init__.py", "wire.py", "codec.py", "standard.py", "guest")
 
 
 class BuildError(Exception):
