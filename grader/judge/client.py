@@ -42,6 +42,10 @@ _START = "import sys; sys.path.insert(0, {root!r}); from grader.judge.parent imp
 _ROOT = str(Path(__file__).parents[2])
 
 
+class _Taken(Exception):
+    """A suite that cannot be forked has its one submission already."""
+
+
 class _Forks:
     """A process that forks on request: the parent of a runtime, or a collected suite. Thread-safe."""
 
@@ -67,6 +71,9 @@ class _Forks:
                 self._wait()
                 socket.send_fds(self._control, [b"fork"], [theirs.fileno(), told_fd, stderr_fd])
                 pid = int(self._control.recv(16) or b"0")
+            except _Taken:
+                ours.close()
+                raise
             except (OSError, EOFError, ValueError) as error:
                 ours.close()
                 raise JudgeError(f"what forks judges does not answer: {error or type(error).__name__}") from None
@@ -119,11 +126,27 @@ class _Parent(_Forks):
 
 
 class _Suite(_Forks):
-    """A process that has collected a suite; each fork of it is a judge. `seen`: the suite's files before that."""
+    """A process that has collected a suite; each fork of it is a judge. `seen`: the suite's files before that.
+
+    `alone`: it cannot be forked, and is itself the one judge that it makes. None: it has not said so yet.
+    """
 
     def __init__(self, control: socket.socket, seen: _Seen) -> None:
         super().__init__(control)
         self.seen, self.users, self.used, self.proved = seen, 0, 0.0, False
+        self.alone: bool | None = None
+
+    @property
+    def alive(self) -> bool:
+        return self.alone is None or super().alive
+
+    def _wait(self) -> None:
+        if self.alone:
+            raise _Taken
+        if self.alone is None:
+            if not (word := self._control.recv(16)):
+                raise EOFError
+            self.alone = word == b"alone"
 
 
 class Judges:
@@ -149,8 +172,9 @@ class Judges:
     @contextlib.contextmanager
     def judge(self, exercise: Exercise, job: Job) -> Iterator[Line]:
         """A judge for one grading; dead when the block is left."""
-        with _complaints() as stderr_fd, self._suite(exercise, stderr_fd) as suite:
-            control, pid = suite.fork(_job(exercise, job), stderr_fd)
+        with contextlib.ExitStack() as stack:
+            stderr_fd = stack.enter_context(_complaints())
+            suite, control, pid = self._begun(exercise, job, stderr_fd, stack)
             line = Line(control)
             try:
                 if not suite.proved and _seen(exercise) != suite.seen:
@@ -161,6 +185,18 @@ class Judges:
                 with contextlib.suppress(ProcessLookupError):  # first: one that notices the closed line complains
                     os.kill(pid, signal.SIGKILL)
                 line.close()
+
+    def _begun(
+        self, exercise: Exercise, job: Job, stderr_fd: int, stack: contextlib.ExitStack
+    ) -> tuple[_Suite, socket.socket, int]:
+        """A judge at work, with the suite that it comes from, which `stack` holds."""
+        while True:
+            with contextlib.ExitStack() as held:
+                suite = held.enter_context(self._suite(exercise, stderr_fd))
+                with contextlib.suppress(_Taken):  # by another thread, in this moment: collect it anew
+                    control, pid = suite.fork(_job(exercise, job), stderr_fd)
+                    stack.push(held.pop_all())
+                    return suite, control, pid
 
     def close(self) -> None:
         with self._lock:
@@ -195,7 +231,7 @@ class Judges:
     def _known(self, key: tuple[object, ...]) -> _Suite | None:
         with self._lock:
             suite = self._suites.get(key)
-            if suite is not None and not suite.alive:
+            if suite is not None and (suite.alone or not suite.alive):
                 del self._suites[key]
                 if not suite.users:
                     suite.close()

@@ -6,6 +6,9 @@ is a judge, which runs the suite on one submission.
 
 Suite and job are JSON in memfds. The answer to "fork" is the fork's pid. Both end when the worker hangs up, and what
 they forked ends with them; the parent's scratch folder goes, too. One thread everywhere, so forking is safe.
+
+A collected suite says first whether it can be forked. If it says "alone" it becomes the judge itself on the first
+"fork", and answers with its own pid.
 """
 
 from __future__ import annotations
@@ -50,8 +53,9 @@ def _suite(control_fd: int, suite_fd: int, stderr_fd: int) -> None:
     _begin(stderr_fd)
     control = socket.socket(fileno=control_fd)
 
-    def next_job() -> tuple[Line, dict[str, Any]]:
-        sent = _forked(control)
+    def next_job(forkable: bool) -> tuple[Line, dict[str, Any]]:
+        control.send(b"forkable" if forkable else b"alone")
+        sent = _forked(control) if forkable else _taken(control)
         if sent is None:  # the worker needs this suite no more
             os._exit(0)
         line_fd, job_fd, errors_fd = sent
@@ -88,6 +92,16 @@ def _forked(control: socket.socket) -> list[int] | None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return None
+
+
+def _taken(control: socket.socket) -> list[int] | None:
+    """The descriptors of the first request, in this very process. None, when the worker has hung up."""
+    data, fds, _, _ = socket.recv_fds(control, 16, 3)
+    if not data:
+        return None
+    control.send(str(os.getpid()).encode())
+    control.close()
+    return fds
 
 
 def _begin(stderr_fd: int) -> None:

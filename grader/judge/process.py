@@ -1,4 +1,7 @@
-"""What runs in a judge: a suite is collected once, and run in a fork for each submission, which ends then."""
+"""What runs in a judge: a suite is collected once, and run in a fork for each submission, which ends then.
+
+A suite that cannot be forked (see `grader.judge.forkable`) is collected for each submission.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import gc
 import os
 import resource
 import sys
+import time
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +20,7 @@ import pytest
 from grader.judge import current
 from grader.judge.errors import Exhausted
 from grader.judge.forbidden import violations
+from grader.judge.forkable import Holdings, open_anew, opened_since
 from grader.judge.imports import Finder, Solution
 from grader.judge.line import Line
 from grader.judge.plugin import JudgePlugin
@@ -49,22 +54,26 @@ class WorkerSupervisor:
         return float(answer["seconds"])
 
 
-def collect(suite: dict[str, Any], next_job: Callable[[], tuple[Line, dict[str, Any]]]) -> None:
-    """Collect a suite (see `grader.judge.client`), and then run it on whatever job comes next. That returns in a fork
-    for each submission, and never where the suite was collected."""
+def collect(suite: dict[str, Any], next_job: Callable[[bool], tuple[Line, dict[str, Any]]]) -> None:
+    """Collect a suite (see `grader.judge.client`), and then run it on whatever job comes next. `next_job(forkable)`
+    returns in a fork for each submission, and never where the suite was collected; or there, once, if it cannot be
+    forked."""
     resource.setrlimit(resource.RLIMIT_CPU, (int(suite["judge_cpu_s"]), resource.RLIM_INFINITY))
     limit(resource.RLIMIT_DATA, (suite["judge_memory_mb"] << 20) + _data_bytes())
     tests = Path(suite["tests"])
     session, solution = Session(), Solution()
     Finder(solution).install()
     current.set_session(session)
+    held = Holdings.now()
 
     def next_grading() -> Line:
         gc.collect()
         gc.freeze()  # shared by all forks
         resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        line, job = next_job()
-        limit(resource.RLIMIT_CPU, suite["judge_cpu_s"])
+        opened = opened_since(held)
+        line, job = next_job(opened is not None)
+        open_anew(opened or [])
+        limit(resource.RLIMIT_CPU, suite["judge_cpu_s"] + time.process_time())
         files = _decoded(job["files"])
         material = Material(
             files=files,

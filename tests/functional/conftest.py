@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,6 +58,20 @@ def grade(runner: Runner, tmp_path: Path) -> Grade:
         sent = {name: textwrap.dedent(text).encode() for name, text in files.items()}
         exercise = _exercise(tmp_path, suite, about)
         return Graded(with_runner.grade(exercise, Job(sent, "sha256:submission", seed), on_event))
+
+    return graded
+
+
+@pytest.fixture
+def grade_often(runner: Runner, tmp_path: Path) -> Callable[..., list[Graded]]:
+    """Grades one suite against one solution so many times, three at once, with seeds from 0."""
+
+    def graded(suite: str | Mapping[str, str], solution: str, times: int, **about: Any) -> list[Graded]:
+        exercise = _exercise(tmp_path, suite, about)
+        files = {"solution.py": textwrap.dedent(solution).encode()}
+        jobs = [Job(files, "sha256:submission", seed) for seed in range(times)]
+        with ThreadPoolExecutor(3) as pool:
+            return [Graded(result) for result in pool.map(lambda job: runner.grade(exercise, job), jobs)]
 
     return graded
 
