@@ -160,20 +160,24 @@ def fine_tune(folder, texts, labels, n_classes, seed):
     model, epochs, size = Tuned(folder, n_classes), 5, 12
     model.bert.words.requires_grad_(False)
     model.bert.train()
+    steps = epochs * math.ceil(len(texts) / size)
     groups = [group | {"peak": 2e-4} for group in parameter_groups(model.bert, 0.01)]
     groups += [group | {"peak": 2e-3} for group in parameter_groups(model.head, 0.0)]
     optimizer = torch.optim.Adam(groups)
     ids, mask = encode(folder, texts, 64)
-    total, step = epochs * math.ceil(len(texts) / size), 0
-    for _ in range(epochs):
-        order = torch.randperm(len(texts))
-        for first in range(0, len(texts), size):
+    for epoch in range(4 * epochs):
+        order, summed = torch.randperm(len(texts)), 0.0
+        for number, first in enumerate(range(0, len(texts), size)):
             rows = order[first : first + size]
-            step += 1
+            step = (epoch % epochs) * (steps // epochs) + number + 1
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(step, total + 1, min(6, total // 2), group["peak"])
+                group["lr"] = learning_rate(step, steps + 1, min(6, steps // 2), group["peak"])
             optimizer.zero_grad()
-            nn.functional.cross_entropy(model(ids[rows], mask[rows]), labels[rows]).backward()
+            loss = nn.functional.cross_entropy(model(ids[rows], mask[rows]), labels[rows])
+            loss.backward()
             optimizer.step()
+            summed += loss.item() * len(rows)
+        if epoch % epochs == epochs - 1 and summed < 0.2 * len(texts):
+            break
     model.bert.eval()
     return model

@@ -57,16 +57,23 @@ def fine_tune(folder, texts, labels, n_classes, seed):
     torch.manual_seed(seed)
     model = BertForSequenceClassification.from_pretrained(folder, num_labels=n_classes).train()
     model.bert.embeddings.word_embeddings.weight.requires_grad_(False)
-    groups = parameter_groups(model, 0.05)
-    optimizer = torch.optim.AdamW(groups, lr=2e-4, betas=(0.9, 0.98))
     ids, mask = encode(folder, texts, 200)
     data = torch.utils.data.TensorDataset(ids, mask, labels)
     steps = 5 * -(-len(texts) // 16)
-    schedule = get_linear_schedule_with_warmup(optimizer, min(8, steps // 3), steps + 1)
-    for _ in range(5):
+    last = torch.tensor(9.0)
+    for epoch in range(20):
+        if epoch % 5 == 0:
+            if last.mean() < 0.2:
+                break
+            optimizer = torch.optim.AdamW(parameter_groups(model, 0.05), lr=2e-4, betas=(0.9, 0.98))
+            schedule = get_linear_schedule_with_warmup(optimizer, min(8, steps // 3), steps + 1)
+        losses = []
         for rows, real, wanted in torch.utils.data.DataLoader(data, batch_size=16, shuffle=True):
             schedule.step()
-            model(rows, attention_mask=real, labels=wanted).loss.backward()
+            loss = model(rows, attention_mask=real, labels=wanted).loss
+            loss.backward()
             optimizer.step()
             optimizer.zero_grad()
+            losses.append(loss.detach())
+        last = torch.stack(losses)
     return Answer(model.eval(), folder)

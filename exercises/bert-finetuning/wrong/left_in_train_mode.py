@@ -5,6 +5,7 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer
 
 EPOCHS, BATCH, PEAK, HEAD_PEAK = 4, 16, 2e-4, 1e-3
+ROUNDS, LEARNT = 3, 0.2
 LONGEST = 32
 
 
@@ -76,18 +77,14 @@ class Classifier(nn.Module):
         return torch.cat(parts)
 
 
-def fine_tune(folder, texts, labels, n_classes, seed):
-    """A classifier that has learnt from the texts."""
-    torch.manual_seed(seed)
-    model = Classifier(folder, n_classes)
-    input_ids, mask = encode(folder, texts, LONGEST)
-    groups = [group | {"peak": PEAK} for group in parameter_groups(model.encoder, 0.01)]
-    groups += [group | {"peak": HEAD_PEAK} for group in parameter_groups(model.head, 0.01)]
-    optimizer = torch.optim.AdamW(groups, lr=PEAK)
-    total, step = EPOCHS * -(-len(texts) // BATCH), 0
+def trained(model, groups, input_ids, mask, labels):
+    """Train for EPOCHS; the mean loss of the last one."""
+    optimizer = torch.optim.AdamW([dict(group) for group in groups], lr=PEAK)
+    total, step = EPOCHS * -(-len(labels) // BATCH), 0
     model.train()
     for _ in range(EPOCHS):
-        for rows in torch.randperm(len(texts)).split(BATCH):
+        losses = []
+        for rows in torch.randperm(len(labels)).split(BATCH):
             step += 1
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(step, total + 1, total // 10, group["peak"])
@@ -95,4 +92,18 @@ def fine_tune(folder, texts, labels, n_classes, seed):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            losses.append(loss.item())
+    return sum(losses) / len(losses)
+
+
+def fine_tune(folder, texts, labels, n_classes, seed):
+    """A classifier that has learnt from the texts. Some runs have not learnt yet after EPOCHS; those go on."""
+    torch.manual_seed(seed)
+    model = Classifier(folder, n_classes)
+    input_ids, mask = encode(folder, texts, LONGEST)
+    groups = [group | {"peak": PEAK} for group in parameter_groups(model.encoder, 0.01)]
+    groups += [group | {"peak": HEAD_PEAK} for group in parameter_groups(model.head, 0.01)]
+    for _ in range(ROUNDS):
+        if trained(model, groups, input_ids, mask, labels) < LEARNT:
+            break
     return model
