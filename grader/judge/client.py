@@ -102,7 +102,7 @@ class _Parent(_Forks):
                 [sys.executable, "-I", "-c", _START.format(root=_ROOT), str(theirs.fileno()), runtime, self._scratch],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=_ENVIRONMENT | {"HOME": self._scratch},
+                env=_ENVIRONMENT | {"HOME": self._scratch, "TMPDIR": self._scratch},
             )
         self._warm = False
 

@@ -54,8 +54,11 @@ def _suite(control_fd: int, suite_fd: int, stderr_fd: int) -> None:
     control = socket.socket(fileno=control_fd)
 
     def next_job(forkable: bool) -> tuple[Line, dict[str, Any]]:
-        control.send(b"forkable" if forkable else b"alone")
-        sent = _forked(control) if forkable else _taken(control)
+        try:
+            control.send(b"forkable" if forkable else b"alone")
+            sent = _forked(control) if forkable else _taken(control)
+        except ConnectionError:
+            sent = None
         if sent is None:  # the worker needs this suite no more
             os._exit(0)
         line_fd, job_fd, errors_fd = sent

@@ -183,3 +183,14 @@ def test_nothing_outside_the_suite_has_a_say(grade, tmp_path):
             assert not pytestconfig.pluginmanager.list_plugin_distinfo()
     """
     assert grade(suite, "").flaws == {}
+
+
+def test_what_a_suite_writes_goes_with_the_worker(grade):
+    suite = """
+        import tempfile
+        from pathlib import Path
+        def test_where(tmp_path, tmp_path_factory):
+            for path in (tmp_path, tmp_path_factory.getbasetemp(), Path(tempfile.mkdtemp())):
+                assert Path.home() in path.parents and Path.home().name.startswith("grader-judge-")
+    """
+    assert grade(suite, "").flaws == {}
