@@ -59,12 +59,15 @@ class _Forks:
         if not self._lock.acquire(blocking=False):
             return True
         try:
-            return not select.select([self._control], [], [], 0)[0]  # it never speaks first: there is its hang-up
+            return not select.select([self._control], [], [], 0)[0]  # it says nothing unasked: it has hung up
         finally:
             self._lock.release()
 
     def fork(self, about: Mapping[str, Any], stderr_fd: int) -> tuple[socket.socket, int]:
-        """A fork at work on `about`, that complains to `stderr_fd`: a socket to it and its pid. Raises JudgeError."""
+        """A fork at work on `about`, that complains to `stderr_fd`: a socket to it and its pid.
+
+        Raises JudgeError; _Taken of a suite that can make no further judge.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, _memory_file(json.dumps(about).encode()) as told_fd, self._lock:
             try:

@@ -19,7 +19,6 @@ class OpenFile:
     """A descriptor of a file that was opened for reading, and where its reader stands."""
 
     fd: int
-    flags: int
     offset: int
 
 
@@ -47,16 +46,16 @@ def opened_since(before: Holdings) -> list[OpenFile] | None:
         kind, flags = os.fstat(fd).st_mode, fcntl.fcntl(fd, fcntl.F_GETFL)
         if stat.S_ISCHR(kind):  # /dev/null, /dev/urandom: no place in them
             continue
-        if not stat.S_ISREG(kind) or flags & os.O_ACCMODE != os.O_RDONLY:
+        if not stat.S_ISREG(kind) or flags & (os.O_ACCMODE | os.O_PATH) != os.O_RDONLY:
             return None
-        found.append(OpenFile(fd, flags, os.lseek(fd, 0, os.SEEK_CUR)))
+        found.append(OpenFile(fd, os.lseek(fd, 0, os.SEEK_CUR)))
     return found
 
 
 def open_anew(files: list[OpenFile]) -> None:
     """In a fork: the same descriptors, at the same places, but this process's own."""
     for file in files:
-        own = os.open(f"/proc/self/fd/{file.fd}", file.flags)
+        own = os.open(f"/proc/self/fd/{file.fd}", os.O_RDONLY)  # not its own flags: O_NOFOLLOW would refuse this link
         os.lseek(own, file.offset, os.SEEK_SET)
         os.dup2(own, file.fd, inheritable=False)
         os.close(own)

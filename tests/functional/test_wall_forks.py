@@ -63,7 +63,7 @@ def test_what_a_suite_opens_when_it_is_imported_is_each_gradings_own(grade_often
     assert [graded.flaws for graded in grade_often(files, SOLUTION, times=7)] == [{}] * 7
 
 
-def test_a_suite_that_can_be_forked_is_collected_once_and_another_one_for_each_grading(grade_often, tmp_path):
+def test_a_suite_that_can_be_forked_is_collected_once_and_another_one_for_each_grading(grade_often):
     suite = """
         import os, solution
         {holds}
