@@ -11,6 +11,7 @@ import contextlib
 import datetime
 import json
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -67,6 +68,7 @@ def backup(data_dir: Path, file: Path) -> Manifest:
 def restore(file: Path, data_dir: Path, replace: bool, silent_s: float) -> Manifest:
     """Put a backup into its place. What is there already is replaced only if asked, and kept beside as `*.before`.
 
+    At each moment there is a whole database, the old one or the new one; cut short, it can be run again.
     Raises BadInput: also where a service still uses the folder, a worker having spoken within `silent_s` seconds.
     """
     target = data_dir / DATABASE_FILE
@@ -79,13 +81,45 @@ def restore(file: Path, data_dir: Path, replace: bool, silent_s: float) -> Manif
     with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as scratch:
         manifest = _unpacked(file, Path(scratch))
         _check(Path(scratch) / DATABASE_FILE, manifest)
-        for name in (DATABASE_FILE, KEY):
-            for suffix in ("", "-wal", "-shm") if name == DATABASE_FILE else ("",):
-                with contextlib.suppress(FileNotFoundError):
-                    (data_dir / f"{name}{suffix}").replace(data_dir / f"{name}.before{suffix}")
-            with contextlib.suppress(FileNotFoundError):
-                (Path(scratch) / name).replace(data_dir / name)
+        if (Path(scratch) / KEY).exists():
+            _kept(data_dir / KEY)
+            _put(Path(scratch) / KEY, data_dir / KEY)
+        _settled(target)
+        for suffix in ("-wal", "-shm", ""):
+            _kept(target, suffix)
+        for suffix in ("-wal", "-shm"):  # of a database that could not be settled: it would be read into the new one
+            target.with_name(f"{target.name}{suffix}").unlink(missing_ok=True)
+        _put(Path(scratch) / DATABASE_FILE, target)
     return manifest
+
+
+def _settled(database: Path) -> None:
+    """Bring what a service that was killed has left in the log of a database into its file, if it can be read."""
+    with contextlib.suppress(sqlite3.Error):
+        if database.exists():
+            with _opened(database) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _kept(file: Path, suffix: str = "") -> None:
+    """Keep a file beside as `*.before` too; it stays in its place until another one takes it."""
+    here, before = (file.with_name(f"{file.name}{part}{suffix}") for part in ("", ".before"))
+    before.unlink(missing_ok=True)
+    if here.exists():
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".restore-") as scratch:
+            _put(Path(shutil.copy2(here, scratch)), before)
+
+
+def _put(file: Path, to: Path) -> None:
+    """Put a file in the place of another in one step, which also a loss of power does not tear."""
+    with file.open("rb+") as whole:
+        os.fsync(whole.fileno())
+    file.replace(to)
+    folder = os.open(to.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _described(copied: sqlite3.Connection) -> Manifest:

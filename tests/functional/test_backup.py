@@ -1,14 +1,19 @@
 """Backups of the embedded service: taken while it runs, put back, and refused where they would do harm."""
 
+import contextlib
 import io
+import itertools
 import json
+import os
 import sqlite3
 import stat
 import subprocess
+import sys
 import tarfile
 
 import pytest
 
+from grader import backups
 from grader.backups import MANIFEST
 from grader.db import DATABASE_FILE, Database
 from grader.migrations import upgrade
@@ -16,6 +21,10 @@ from tests.databases import postgres_database, reread, submit
 from tests.functional.cli import runner
 from tests.functional.embedded import Embedded
 from tests.functional.service import write_exercise
+
+
+class Cut(BaseException):
+    """The process ends here."""
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +105,38 @@ def test_data_that_is_there_is_replaced_only_if_asked_and_kept(taken, restore, t
     for name, number in ((DATABASE_FILE, 1), (f"{DATABASE_FILE}.before", 0)):
         with sqlite3.connect(tmp_path / "var" / name) as connection:
             assert connection.execute("SELECT count(*) FROM submissions").fetchone() == (number,)
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_a_restore_that_is_cut_short_leaves_a_whole_database_and_can_be_run_again(taken, tmp_path, monkeypatch, step):
+    data = tmp_path / "var"
+    backups.restore(taken, data, replace=False, silent_s=0)
+    killed = (
+        "import os, sqlite3, sys; old = sqlite3.connect(sys.argv[1]); old.execute('PRAGMA journal_mode=WAL')\n"
+        "old.execute('DELETE FROM submissions'); old.commit(); os._exit(0)"
+    )
+    subprocess.run([sys.executable, "-c", killed, data / DATABASE_FILE], check=True)
+
+    def submissions(name=DATABASE_FILE):
+        with contextlib.closing(sqlite3.connect(data / name)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            return connection.execute("SELECT count(*) FROM submissions").fetchone()[0]
+
+    replaced, moves = os.replace, itertools.count()
+
+    def cut_short(*args, **kwargs):
+        if next(moves) == step:
+            raise Cut
+        return replaced(*args, **kwargs)
+
+    monkeypatch.setattr(os, "replace", cut_short)
+    with pytest.raises(Cut):
+        backups.restore(taken, data, replace=True, silent_s=0)
+    monkeypatch.undo()
+    assert submissions() == 0
+    backups.restore(taken, data, replace=True, silent_s=0)
+    assert (submissions(), submissions(f"{DATABASE_FILE}.before")) == (1, 0)
+    assert not list(data.glob(".restore-*"))
 
 
 def test_the_data_of_a_running_service_is_not_replaced(service, taken):
