@@ -26,7 +26,9 @@ from grader.errors import JudgeError, SuiteError
 from grader.grading.model import Job
 from grader.judge.line import Line
 from grader.text import visible
+from sandbox.folders import abandoned, hold
 
+_SCRATCH = "grader-judge-"
 _WARM_S = 120.0
 _MOST_COMPLAINTS = 16 << 10
 _MOST_SUITES = 16  # collected ones that are kept for later
@@ -97,7 +99,8 @@ class _Parent(_Forks):
     """A process with pytest and a runtime in memory; each fork of it collects a suite."""
 
     def __init__(self, runtime: str) -> None:
-        self._scratch = tempfile.mkdtemp(prefix="grader-judge-")
+        self._scratch = tempfile.mkdtemp(prefix=_SCRATCH)
+        self._lock_fd = hold(self._scratch)
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         super().__init__(control)
         with theirs:
@@ -121,6 +124,9 @@ class _Parent(_Forks):
             self._process.kill()
             self._process.wait()
         shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
 
     def _wait(self) -> None:
         if not self._warm and self._control.recv(16) != b"warm":
@@ -169,6 +175,7 @@ class Judges:
             if parent is None or not parent.alive:
                 if parent is not None:
                     parent.close()
+                _remove_abandoned()
                 parent = self._parents[runtime] = _Parent(runtime)
             return parent
 
@@ -207,6 +214,7 @@ class Judges:
                 forks.close()
             self._suites.clear()
             self._parents.clear()
+            _remove_abandoned()
 
     @contextlib.contextmanager
     def _suite(self, exercise: Exercise, stderr_fd: int) -> Iterator[_Suite]:
@@ -257,6 +265,12 @@ class Judges:
             for spare in idle[: max(0, len(self._suites) - _MOST_SUITES)]:
                 self._suites.pop(spare).close()
             return suite
+
+
+def _remove_abandoned() -> None:
+    """Remove what a worker left that was killed, and whose parent of judges was killed before that."""
+    for folder in abandoned(Path(tempfile.gettempdir()), f"{_SCRATCH}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _seen(exercise: Exercise) -> _Seen:

@@ -21,9 +21,9 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig
 
-from sandbox.backends.folders import abandoned, hold
 from sandbox.control import ZygoteSandbox, hear_ready, own_uid
 from sandbox.errors import SandboxLost, SandboxUnavailable
+from sandbox.folders import abandoned, hold
 from sandbox.image import build
 from sandbox.interface import Finding, SandboxSpec
 

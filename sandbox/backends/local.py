@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.backends import seccomp
-from sandbox.backends.folders import abandoned, hold
 from sandbox.control import ZygoteSandbox, hear_ready
 from sandbox.errors import SandboxLost, SandboxUnavailable
+from sandbox.folders import abandoned, hold
 from sandbox.guest import landlock
 from sandbox.guest.sweep import sweep
 from sandbox.interface import Finding, SandboxSpec

@@ -13,8 +13,8 @@ import pytest
 from docker.errors import NotFound
 
 from sandbox.backends.docker import DockerBackend
-from sandbox.backends.folders import hold
 from sandbox.errors import SandboxError, SandboxUnavailable
+from sandbox.folders import hold
 from sandbox.interface import SandboxSpec
 
 pytestmark = pytest.mark.engine

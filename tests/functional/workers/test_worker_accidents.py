@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from pathlib import Path
 
 import docker
 import pytest
@@ -59,6 +60,27 @@ def test_a_worker_that_is_killed_leaves_no_files_of_its_judges(workers, monkeypa
     assert list(scratch.iterdir())
     worker.kill()
     until(lambda: not list(scratch.iterdir()), "the end of the judges' parent")
+
+
+def test_what_a_killed_worker_and_its_killed_judges_left_goes_with_the_next_worker(workers, monkeypatch, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    first = workers.start()
+    workers.ended(workers.submit())
+    (left,) = scratch.glob("grader-judge-*")
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended
+            if str(left) in process.read_text().split("\0"):
+                os.kill(int(process.parent.name), signal.SIGKILL)
+    first.kill()
+    os.utime(left, (0, 0))
+    second = workers.start()
+    workers.ended(workers.submit())
+    (new,) = scratch.glob("grader-judge-*")
+    assert new != left
+    second.stop()
+    assert not list(scratch.iterdir())
 
 
 def test_a_disk_that_is_full_for_the_judges_costs_no_try(workers, small_disk, monkeypatch):

@@ -1,4 +1,5 @@
-"""Folders of sandboxes, each held by the worker that made it: what nobody holds was left by one that was killed."""
+"""Folders of sandboxes and judges, each held by the worker that made it: what nobody holds was left by one that was
+killed."""
 
 from __future__ import annotations
 
