@@ -62,6 +62,24 @@ def test_a_worker_of_one_takes_people_first_and_batch_work_too(workers):
     assert all(first.finished_at < other.finished_at for other in others)
 
 
+def test_the_judge_of_batch_work_gives_way_and_has_a_session_of_its_own(workers):
+    said = workers.folder / "said"
+    suite = f"""
+        import os
+        from solution import add
+
+        def test_it():
+            with open({str(said)!r}, "w") as file:
+                file.write(f"{{os.nice(0)}} {{os.getsid(0) == os.getpid()}}")
+            assert add(1, 1) == 2
+    """
+    write_exercise(workers.folder / "exercises", "urgency", suite)
+    workers.start()
+    for kind, niceness in ((Kind.INTERACTIVE, 0), (Kind.BATCH, 10), (Kind.INTERACTIVE, 0)):
+        (ended,) = workers.ended(workers.submit("urgency", kind))
+        assert (ended.score, said.read_text()) == (1, f"{niceness} True")
+
+
 @pytest.mark.parametrize(
     ("concurrency", "reserve", "takes_batch"), [(1, 0, 1), (1, 1, 1), (2, 1, 1), (4, 1, 3), (4, 9, 1), (3, 0, 3)]
 )
