@@ -70,11 +70,10 @@ class Feeder:
         self._settle(session, regrade)
         if regrade.state is not State.RUNNING:
             return
-        self._give_up(session, regrade, there)
         room = AHEAD - _number(session, regrade, Found.GRADING, Submission.exercise.in_(serving))
-        if room > 0:
-            self._feed(session, regrade, room, serving)
-        if not _number(session, regrade, Found.WAITING) and not _number(session, regrade, Found.GRADING):
+        if room > 0 and not self._feed(session, regrade, room, serving):
+            self._give_up(session, regrade, there)  # at the end: it looks at all that wait
+        if not _any(session, regrade, Found.WAITING) and not _any(session, regrade, Found.GRADING):
             regrade.state, regrade.ready_at = State.READY, now(session)
             _log.info("regrade ready", regrade=regrade.id, submissions=regrade.total)
 
@@ -90,8 +89,10 @@ class Feeder:
             change.new_id = new.id
             _compare(session, change, old, new)
 
-    def _feed(self, session: Session, regrade: Regrade, room: int, serving: Sequence[str]) -> None:
-        for change, submission, old in _waiting(session, regrade, Submission.exercise.in_(serving), room):
+    def _feed(self, session: Session, regrade: Regrade, room: int, serving: Sequence[str]) -> bool:
+        """Whether there was anything to send."""
+        waiting = _waiting(session, regrade, Submission.exercise.in_(serving), room)
+        for change, submission, old in waiting:
             earlier = None if regrade.again else self._earlier(session, submission, old)
             if earlier is not None:
                 change.new_id, change.reused = earlier.id, True
@@ -100,6 +101,7 @@ class Feeder:
             new = gradings.create(session, submission, Kind.BATCH, counts=False, seed=old.seed)
             change.new_id, change.found, change.reused = new.id, Found.GRADING, False
             self._queue.send_after_commit(session, new)
+        return bool(waiting)
 
     def _earlier(self, session: Session, submission: Submission, old: Grading) -> Grading | None:
         """A grading that was made from the same five as a new one would be; the one that counts before others."""
@@ -197,3 +199,8 @@ def _number(session: Session, regrade: Regrade, found: Found, *conditions: Colum
         .where(Change.regrade_id == regrade.id, Change.found == found, *conditions)
     )
     return session.scalar(query) or 0
+
+
+def _any(session: Session, regrade: Regrade, found: Found) -> bool:
+    query = select(Change.submission_id).where(Change.regrade_id == regrade.id, Change.found == found).limit(1)
+    return session.scalar(query) is not None
