@@ -82,11 +82,11 @@ def restore(file: Path, data_dir: Path, replace: bool, silent_s: float) -> Manif
         manifest = _unpacked(file, Path(scratch))
         _check(Path(scratch) / DATABASE_FILE, manifest)
         if (Path(scratch) / KEY).exists():
-            _kept(data_dir / KEY)
+            _kept(data_dir / KEY, scratch)
             _put(Path(scratch) / KEY, data_dir / KEY)
         _settled(target)
         for suffix in ("-wal", "-shm", ""):
-            _kept(target, suffix)
+            _kept(target, scratch, suffix)
         for suffix in ("-wal", "-shm"):  # of a database that could not be settled: it would be read into the new one
             target.with_name(f"{target.name}{suffix}").unlink(missing_ok=True)
         _put(Path(scratch) / DATABASE_FILE, target)
@@ -101,13 +101,12 @@ def _settled(database: Path) -> None:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _kept(file: Path, suffix: str = "") -> None:
+def _kept(file: Path, scratch: str, suffix: str = "") -> None:
     """Keep a file beside as `*.before` too; it stays in its place until another one takes it."""
     here, before = (file.with_name(f"{file.name}{part}{suffix}") for part in ("", ".before"))
     before.unlink(missing_ok=True)
     if here.exists():
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".restore-") as scratch:
-            _put(Path(shutil.copy2(here, scratch)), before)
+        _put(Path(shutil.copy2(here, Path(scratch) / before.name)), before)
 
 
 def _put(file: Path, to: Path) -> None:

@@ -70,10 +70,10 @@ class Feeder:
         self._settle(session, regrade)
         if regrade.state is not State.RUNNING:
             return
-        room = AHEAD - _number(session, regrade, Found.GRADING, Submission.exercise.in_(serving))
+        room = AHEAD - _under_way(session, regrade, serving)
         if room > 0 and not self._feed(session, regrade, room, serving):
             self._give_up(session, regrade, there)  # at the end: it looks at all that wait
-        if not _any(session, regrade, Found.WAITING) and not _any(session, regrade, Found.GRADING):
+        if not _left(session, regrade):
             regrade.state, regrade.ready_at = State.READY, now(session)
             _log.info("regrade ready", regrade=regrade.id, submissions=regrade.total)
 
@@ -191,16 +191,19 @@ def _waiting(
     return [(change, submission, old) for change, submission, old in session.execute(query)]
 
 
-def _number(session: Session, regrade: Regrade, found: Found, *conditions: ColumnElement[bool]) -> int:
+def _under_way(session: Session, regrade: Regrade, serving: Sequence[str]) -> int:
     query = (
         select(func.count())
         .select_from(Change)
         .join(Submission, Submission.id == Change.submission_id)
-        .where(Change.regrade_id == regrade.id, Change.found == found, *conditions)
+        .where(Change.regrade_id == regrade.id, Change.found == Found.GRADING, Submission.exercise.in_(serving))
     )
     return session.scalar(query) or 0
 
 
-def _any(session: Session, regrade: Regrade, found: Found) -> bool:
-    query = select(Change.submission_id).where(Change.regrade_id == regrade.id, Change.found == found).limit(1)
-    return session.scalar(query) is not None
+def _left(session: Session, regrade: Regrade) -> bool:
+    """Whether anything waits to be sent, or to be graded."""
+    open_ = Change.found.in_((Found.WAITING, Found.GRADING))
+    return (
+        session.scalar(select(Change.submission_id).where(Change.regrade_id == regrade.id, open_).limit(1)) is not None
+    )

@@ -26,6 +26,15 @@ pytestmark = pytest.mark.redis
 IMAGE = f"{os.environ.get('GRADER_DOCKER_IMAGE', 'grader-sandbox')}:python"
 
 
+@pytest.fixture
+def scratch(monkeypatch, tmp_path):
+    """Where workers have their temporary files: an empty folder."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
 def test_a_worker_that_is_killed_in_the_middle_costs_nothing(workers):
     first = workers.start()
     grading = workers.submit("gated")
@@ -51,10 +60,7 @@ def test_a_worker_that_is_running_takes_over_from_one_that_was_killed(workers):
     assert second.stop() == 0
 
 
-def test_a_worker_that_is_killed_leaves_no_files_of_its_judges(workers, monkeypatch, tmp_path):
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setenv("TMPDIR", str(scratch))
+def test_a_worker_that_is_killed_leaves_no_files_of_its_judges(workers, scratch):
     worker = workers.start()
     workers.ended(workers.submit())
     assert list(scratch.iterdir())
@@ -62,10 +68,7 @@ def test_a_worker_that_is_killed_leaves_no_files_of_its_judges(workers, monkeypa
     until(lambda: not list(scratch.iterdir()), "the end of the judges' parent")
 
 
-def test_what_a_killed_worker_and_its_killed_judges_left_goes_with_the_next_worker(workers, monkeypatch, tmp_path):
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setenv("TMPDIR", str(scratch))
+def test_what_a_killed_worker_and_its_killed_judges_left_goes_with_the_next_worker(workers, scratch):
     first = workers.start()
     workers.ended(workers.submit())
     (left,) = scratch.glob("grader-judge-*")
