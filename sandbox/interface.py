@@ -35,12 +35,14 @@ class Ending:
 
     ``detail`` is one plain English sentence for the candidate ("the process exited with status 3").
     ``output`` is what the guest printed (stdout and stderr together), at most ``output_kb``.
+    ``waited_s`` is how long it had no processor, in all (see `Guest.waited_s`).
     """
 
     cause: Cause
     detail: str
     usage: Usage
     output: bytes = b""
+    waited_s: float = 0.0
 
 
 @dataclass(frozen=True)

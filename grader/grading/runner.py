@@ -36,7 +36,7 @@ _OUTCOMES = {
     Cause.FILES_LIMIT: Outcome.CRASHED,
     Cause.CRASHED: Outcome.CRASHED,
 }
-_MOST_EXTRA_S = 600.0
+_MOST_EXTRA_S = 600.0  # that one grading is given back; a guest can make its own threads wait for each other
 
 
 class Grades(Protocol):
@@ -118,7 +118,7 @@ class _Guests:
         self._spec = SandboxSpec.of(exercise.runtime, exercise.limits)
         self._lease: Lease | None = None
         self._guest: Guest | None = None
-        self._extra_s = 0.0
+        self._waited_s = self._given_s = 0.0  # by the guests that have ended; of it and the present one's, given back
         self.usage = Usage()
         self.output = b""
         self.causes: list[str] = []
@@ -144,7 +144,6 @@ class _Guests:
         if self._lease is None:
             self._lease = self._pool.acquire(self._spec, self._policy)
         self._guest = self._lease.sandbox.spawn(self._limits)
-        self._extra_s = 0.0
         self.allow()
         return self._guest
 
@@ -158,11 +157,11 @@ class _Guests:
             self._guest.allow_cpu(self._limits.one_test_cpu_s, self.left_s())
 
     def extra_s(self) -> float:
-        """Seconds since the last question that the guest waited for a processor which others had."""
-        if self._guest is None:
-            return 0.0
-        waited, self._extra_s = self._guest.waited_s() - self._extra_s, self._guest.waited_s()
-        return waited if self._extra_s < _MOST_EXTRA_S else 0.0
+        """Seconds that the guests have waited for a processor since the last question."""
+        waited_s = self._waited_s + (self._guest.waited_s() if self._guest is not None else 0.0)
+        extra_s = max(0.0, min(waited_s, _MOST_EXTRA_S) - self._given_s)
+        self._given_s += extra_s
+        return extra_s
 
     def end(self) -> tuple[Cause, str]:
         """End the guest that is there, and add up what it used."""
@@ -171,6 +170,7 @@ class _Guests:
         guest, self._guest = self._guest, None
         ending = guest.end()
         self.usage += ending.usage
+        self._waited_s += ending.waited_s
         self.output = (self.output + ending.output)[: self._limits.output_kb << 10]
         if ending.cause is not Cause.ENDED:
             self.causes.append(str(ending.cause))

@@ -105,12 +105,12 @@ class _Parent(_Forks):
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         super().__init__(control)
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _START.format(root=_ROOT), str(theirs.fileno()), runtime, self._scratch],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env=_ENVIRONMENT | {"HOME": self._scratch, "TMPDIR": self._scratch},
-            )
+            try:
+                self._process = self._started(theirs, runtime)
+            except OSError:  # no memory for it, or no process more
+                super().close()
+                self._remove_scratch()
+                raise
         self._warm = False
 
     @property
@@ -124,6 +124,17 @@ class _Parent(_Forks):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._remove_scratch()
+
+    def _started(self, theirs: socket.socket, runtime: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-c", _START.format(root=_ROOT), str(theirs.fileno()), runtime, self._scratch],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            env=_ENVIRONMENT | {"HOME": self._scratch, "TMPDIR": self._scratch},
+        )
+
+    def _remove_scratch(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
         if self._lock_fd is not None:
             os.close(self._lock_fd)

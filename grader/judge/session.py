@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from grader.judge.errors import Exhausted, GuestLost, LoadFailed, Refused
+from grader.judge.processor import Waiting
 from sandbox.codec import Caps, CodecError, Decoder, Encoder
 from sandbox.wire import Channel, Deadline, WireClosed, WireTimeout, WireViolation
 
@@ -27,7 +28,7 @@ class Supervisor(Protocol):
         """The guest is of no more use (`why`: "", "wall" or "violation"): its outcome and a sentence of detail."""
 
     def more_time(self) -> float:
-        """A deadline passed: how many seconds of it the guest could not have used, for want of a processor."""
+        """For how many seconds since the last question the grading's guests had no processor."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Session:
 
     material: Material
     _supervisor: Supervisor
+    _waiting: Waiting
 
     def __init__(self) -> None:
         from grader.judge.gradients import Gradients
@@ -80,7 +82,7 @@ class Session:
 
     def turn_to(self, material: Material, supervisor: Supervisor) -> None:
         """Serve this grading; before that there is none, and no guest. What the suite was collected with stays."""
-        self.material, self._supervisor = material, supervisor
+        self.material, self._supervisor, self._waiting = material, supervisor, Waiting()
         self._wall_left_s, self._test_left_s = material.wall_s, material.test_wall_s
 
     @property
@@ -92,6 +94,8 @@ class Session:
         self.incidents.clear()
         self.measures.clear()
         self._thrown.clear()
+        if self._wall_left_s <= 0:
+            self._more_time()
         self._test_left_s = min(self.material.test_wall_s, self._wall_left_s)
         if self._wall_left_s <= 0:
             raise Exhausted(
@@ -236,11 +240,19 @@ class Session:
         return message
 
     def _answered(self, parts: list[Any]) -> memoryview:
-        """Send a frame and wait for the next one, on the guest's time."""
+        """Send a frame and wait for the next one, on the guest's time: what passes while this process or the guest has
+        no processor is not counted."""
         if self._channel is None:
             raise self._again()
-        started = time.monotonic()
-        deadline = Deadline(max(0.0, min(self._test_left_s, self._wall_left_s)), self._supervisor.more_time)
+        started, waited_s = time.monotonic(), self._waiting.seconds()
+
+        def held_up() -> float:
+            nonlocal waited_s
+            since_s, waited_s = waited_s, self._waiting.seconds()
+            self._charge(since_s - waited_s)
+            return waited_s - since_s or self._more_time()
+
+        deadline = Deadline(max(0.0, min(self._test_left_s, self._wall_left_s)), held_up)
         try:
             self._channel.send(parts, deadline)
             return self._channel.receive(deadline)
@@ -251,9 +263,17 @@ class Session:
         except WireClosed:
             raise self._lose("") from None
         finally:
-            waited = time.monotonic() - started
-            self._test_left_s -= waited
-            self._wall_left_s -= waited
+            self._charge(time.monotonic() - started - (self._waiting.seconds() - waited_s))
+
+    def _more_time(self) -> float:
+        """Give back what the guests had to wait, as far as that was not done yet; how many seconds that is."""
+        extra_s = self._supervisor.more_time()
+        self._charge(-extra_s)
+        return extra_s
+
+    def _charge(self, seconds: float) -> None:
+        self._test_left_s -= seconds
+        self._wall_left_s -= seconds
 
     def _lose(self, why: str, note: str = "") -> GuestLost:
         """The guest is gone, or must go: ask the worker what became of it. `note` says what a violation was."""

@@ -96,7 +96,8 @@ class Watch:
         self._cpu_s = max(self._cpu_s, meter.children_cpu_s() - self._earlier_cpu_s)
         self.cause = self.cause or self._broken(0.0, 0)
         cause, detail, number = self._told(ended_by_us)
-        return {"cause": cause, "detail": detail, "signal": number, "usage": self.usage()}
+        told = {"cause": cause, "detail": detail, "signal": number, "usage": self.usage()}
+        return told | {"waited_s": self.waited_s}
 
     def _used_s(self, living: list[meter.Process]) -> float:
         return meter.children_cpu_s() - self._earlier_cpu_s + sum(process.cpu_s for process in living)

@@ -1,6 +1,11 @@
 """A suite is collected once for many gradings, and no grading notices the others."""
 
+import sys
+import tempfile
+
 import pytest
+
+from grader.judge.client import Judges
 
 SOLUTION = "def same(x): return x"
 NOTICES = {
@@ -72,3 +77,11 @@ def test_a_suite_that_can_be_forked_is_collected_once_and_another_one_for_each_g
     """
     assert grade_often(suite.format(holds="", alone=False), SOLUTION, times=4)[-1].flaws == {}
     assert grade_often(suite.format(holds="os.pipe()", alone=True), SOLUTION, times=4)[-1].flaws == {}
+
+
+def test_judges_that_cannot_be_started_leave_no_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", "/nowhere")
+    with pytest.raises(OSError, match="nowhere"):
+        Judges(cpu_s=10, memory_mb=100).warm("python")
+    assert not list(tmp_path.iterdir())

@@ -173,3 +173,49 @@ def test_syntax_errors_name_file_and_line(grade):
         "import solution\ndef test_a(): pass\n", {"solution.py": "import helper", "helper.py": "x = 1\ndef f(:\n"}
     )
     assert "helper.py, line 2" in graded.shown["test_a"]
+
+
+# Others have the processors, which the judge's own processes play here: for ten seconds at most, if all else fails.
+BUSY = """
+import contextlib, os, signal, subprocess, sys, time
+SPIN = "import time\\nend = time.monotonic() + 10\\nwhile time.monotonic() < end: pass"
+@contextlib.contextmanager
+def busy(*processors):
+    spinners = [subprocess.Popen([sys.executable, "-c", f"import os; os.sched_setaffinity(0, [{n}])\\n{SPIN}"],
+                                 start_new_session=True) for n in processors]
+    try: yield
+    finally:
+        for spinner in spinners: spinner.kill(); spinner.wait()
+"""
+SLOW_JUDGE = """
+from solution import double
+def test_calls():
+    mine = min(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, [mine])
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    spent = 0.0
+    with busy(mine):
+        while spent < 4:
+            began = time.monotonic()
+            assert double(2) == 4
+            spent += time.monotonic() - began
+"""
+SLOW_GUEST = """
+from solution import work
+def test_calls():
+    began = time.monotonic()
+    with busy(*3 * [*os.sched_getaffinity(0)]):
+        for _ in range(4): work(0.25)
+    assert time.monotonic() - began > 1.6
+def test_once_more(): work(0.25)
+"""
+WORK = "import time\ndef work(s):\n    end = time.thread_time() + s\n    while time.thread_time() < end: pass\n"
+
+
+def test_time_for_which_the_judge_has_no_processor_is_not_the_candidates(grade):
+    limits = Limits(cpu_s=9, wall_s=2, test_wall_s=1.5)
+    assert not grade(BUSY + SLOW_JUDGE, "def double(x): return 2 * x\n", limits=limits).flaws
+
+
+def test_time_for_which_a_guest_has_no_processor_is_given_back_for_good(grade):
+    assert not grade(BUSY + SLOW_GUEST, WORK, limits=Limits(cpu_s=9, wall_s=2, test_wall_s=1.5)).flaws
