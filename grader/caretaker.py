@@ -15,6 +15,7 @@ from grader.breaker import Breaker
 from grader.catalog.catalog import Catalog
 from grader.db import Database
 from grader.errors import QueueDown
+from grader.grading.models import Kind
 from grader.grading.reconciler import Reconciler
 from grader.metrics import service
 from grader.queue import Queue
@@ -36,8 +37,9 @@ class Caretaker:
         backend: Backend,
         catalog: Catalog,
         breaker: Breaker,
+        only: Kind | None,
     ) -> None:
-        self._database, self._sandbox, self._breaker = database, backend.name, breaker
+        self._database, self._sandbox, self._breaker, self._only = database, backend.name, breaker, only
         self._every_s = settings.reconcile_every_s
         self._reconciler = Reconciler(database, queue, settings.reconcile_every_s)
         self._feeder = Feeder(database, queue, catalog, backend)
@@ -86,4 +88,4 @@ class Caretaker:
         self._next_beat = time.monotonic() + self._every_s
         self._breaker.look()
         with self._database.begin() as session:
-            service.beat(session, self._id, self._sandbox, self._breaker.problem)
+            service.beat(session, self._id, self._sandbox, self._breaker.problem, self._only)

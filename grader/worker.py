@@ -2,7 +2,9 @@
 
 A slot is a Celery worker of its own, in a thread, that runs one task at a time in that thread (pool "solo"): it holds
 no message behind the one that it works on, and takes the next one the moment it is done. `interactive_reserve` slots
-take interactive gradings only; the others take those first, and batch gradings when there are none.
+take interactive gradings only; the others take those first, and batch gradings when there are none. A worker can be
+kept to gradings of one kind. One that takes batch gradings only is nice: it, its judges and its sandboxes get what is
+left of the processors.
 
     queue ──► slot (interactive)              ┐
           ──► slot (interactive, batch)       ├─► Work ──► Runner: sandboxes and judges
@@ -16,6 +18,7 @@ queue.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -42,9 +45,11 @@ from grader.proving.prover import Prover
 from grader.queue import Queue
 from grader.settings import Settings
 from sandbox.errors import SandboxError
+from sandbox.interface import FULL_CPU_SHARES
 
 _ASK_AGAIN_S = 0.2
 _PROVE_EVERY_S, _IDLE_S = 1.0, 10.0
+_NICENESS, _CPU_SHARES = 10, 102  # for processes and for containers: a tenth of what the others get
 _DISCONNECTED_S = 10.0  # a slot that works on nothing and still does not end waits for a broker that is down
 _log = structlog.get_logger()
 
@@ -56,31 +61,45 @@ def start_embedded(settings: Settings, database: Database, queue: Queue, registr
     return worker
 
 
-def shares(concurrency: int, reserve: int) -> list[Sequence[Kind]]:
-    """What each slot takes, the more urgent kind first. At least one takes batch gradings, or they would never run."""
+def shares(concurrency: int, reserve: int, only: Kind | None) -> list[Sequence[Kind]]:
+    """What each slot takes, the more urgent kind first. Without `only` at least one takes batch gradings, or they would
+    never run."""
+    if only is not None:
+        return [(only,)] * concurrency
     reserved = min(reserve, concurrency - 1)
     return [(Kind.INTERACTIVE,)] * reserved + [(Kind.INTERACTIVE, Kind.BATCH)] * (concurrency - reserved)
 
 
 class Worker:
-    """Grades between `start` and `stop`."""
+    """Grades between `start` and `stop`. `only`: gradings of this kind; with batch, `start` makes the process nice."""
 
-    def __init__(self, settings: Settings, database: Database, queue: Queue, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        queue: Queue,
+        registry: CollectorRegistry,
+        only: Kind | None = None,
+    ) -> None:
+        self._gives_way = only is Kind.BATCH
         self._stopping = threading.Event()
         self._catalog = Catalog(settings.exercises_dir)
-        self._runner = Runner(settings, make_backend(settings, self._catalog.runtimes()))
+        cpu_shares = _CPU_SHARES if self._gives_way else FULL_CPU_SHARES
+        self._runner = Runner(settings, make_backend(settings, self._catalog.runtimes(), cpu_shares))
         self._breaker = Breaker(self._runner, self._runner.backend, self._catalog)
         self._prover = Prover(database, self._catalog, self._breaker, self._runner.backend, settings.lease_s)
         self._work = Work(settings, database, self._catalog, self._breaker, self._prover, Measures(registry))
-        kinds = shares(settings.concurrency, settings.interactive_reserve)
+        kinds = shares(settings.concurrency, settings.interactive_reserve, only)
         self._slots = [self._slot(queue.app(share), number) for number, share in enumerate(kinds)]
         registry.register(Messages(queue))
         registry.register(Sandboxes(self._runner.census))
-        self._caretaker = Caretaker(settings, database, queue, self._runner.backend, self._catalog, self._breaker)
+        self._caretaker = Caretaker(settings, database, queue, self._runner.backend, self._catalog, self._breaker, only)
         self._proving = threading.Thread(target=self._prove, name="prover", daemon=True)
 
     def start(self) -> None:
         """Begin, and warm up what the exercises will need."""
+        if self._gives_way:
+            os.nice(_NICENESS)  # and with it all threads and processes that it starts
         for slot in self._slots:
             slot.start()
         self._caretaker.start()

@@ -29,6 +29,9 @@ class Cause(StrEnum):
     CRASHED = "crashed"  # it exited or was killed by a signal, by its own doing
 
 
+FULL_CPU_SHARES = 1024  # what a container weighs that nobody said anything about
+
+
 @dataclass(frozen=True)
 class Ending:
     """How a guest ended, as the sandbox measured it.

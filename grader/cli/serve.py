@@ -19,6 +19,7 @@ from grader.cli.common import SandboxOption, catalog, read_settings
 from grader.cli.show import err
 from grader.db import Database, open_database
 from grader.errors import BadInput, QueueDown
+from grader.grading.models import Kind
 from grader.log import set_up
 from grader.migrations import upgrade
 from grader.queue import Queue
@@ -84,6 +85,12 @@ def worker(
     sandbox: SandboxOption = None,
     concurrency: ConcurrencyOption = None,
     interactive_reserve: ReserveOption = None,
+    only: Annotated[
+        Kind | None,
+        typer.Option(
+            help="Take gradings of this kind only. A worker of batch gradings has a low priority: it uses what is left."
+        ),
+    ] = None,
     metrics_port: Annotated[
         int | None,
         typer.Option(min=1, max=65535, help="Serve Prometheus metrics there, on GRADER_HOST. [GRADER_METRICS_PORT]"),
@@ -91,7 +98,8 @@ def worker(
 ) -> None:
     """Run a worker that grades what the queue holds, until Ctrl-C or SIGTERM; what it is grading then, it finishes.
 
-    Needs GRADER_REDIS_URL, and the same GRADER_DATABASE_URL and exercises as the server. Start as many as you like.
+    Needs GRADER_REDIS_URL, and the same GRADER_DATABASE_URL and exercises as the server. Start as many as you like;
+    with one `--only interactive` and one `--only batch`, people hardly notice a regrade.
     A second Ctrl-C or SIGTERM ends it at once: what it was grading is graded again by another worker.
     """
     settings = read_settings(
@@ -106,7 +114,7 @@ def worker(
     set_up(settings.log_level)
     asked = _asked_to_end()
     with contextlib.closing(_prepare(settings)) as database, contextlib.closing(Queue(settings)) as queue:
-        _run_worker(settings, database, queue, asked)
+        _run_worker(settings, database, queue, asked, only)
 
 
 def _run_server(settings: Settings, listener: socket.socket) -> None:
@@ -125,11 +133,13 @@ def _run_server(settings: Settings, listener: socket.socket) -> None:
         raise typer.Exit(3)  # the reason is in the log
 
 
-def _run_worker(settings: Settings, database: Database, queue: Queue, asked: threading.Event) -> None:
+def _run_worker(
+    settings: Settings, database: Database, queue: Queue, asked: threading.Event, only: Kind | None
+) -> None:
     from grader.worker import Worker
 
     registry = CollectorRegistry()
-    found = Worker(settings, database, queue, registry)
+    found = Worker(settings, database, queue, registry, only)
     with _metrics(settings, registry):
         found.start()
         try:

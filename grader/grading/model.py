@@ -90,7 +90,6 @@ class Job:
     files: Mapping[str, bytes]  # relative POSIX path -> content; has "solution.py"
     submission_digest: str
     seed: int  # 0 <= seed < 2**63, secret to the grading
-    background: bool = False  # it gives way to gradings that somebody waits for
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class Work:
             moment = now(session)
         return _Order(
             exercise=submission.exercise,
-            job=Job(files, submission.digest, grading.seed, background=grading.kind is Kind.BATCH),
+            job=Job(files, submission.digest, grading.seed),
             kind=grading.kind,
             age_s=_seconds(moment - grading.created_at),
             waited_s=_seconds(moment - grading.not_before),

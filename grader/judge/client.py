@@ -29,7 +29,6 @@ from grader.text import visible
 from sandbox.folders import abandoned, hold
 
 _SCRATCH = "grader-judge-"
-_BACKGROUND = 10  # niceness: a tenth of the processor where others want it, too; all that is left where not
 _WARM_S = 120.0
 _MOST_COMPLAINTS = 16 << 10
 _MOST_SUITES = 16  # collected ones that are kept for later
@@ -307,7 +306,6 @@ def _job(exercise: Exercise, job: Job) -> dict[str, Any]:
         "answers": list(exercise.boundary.answers),
         "copy_back": list(exercise.boundary.copy_back),
         "seed": job.seed,
-        "niceness": _BACKGROUND if job.background else 0,
         "wall_s": limits.wall_s,
         "test_wall_s": limits.one_test_wall_s,
     }

@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 
 from grader.judge.line import Line
 from grader.judge.process import collect, warm
+from sandbox.place import begin_session
 
 _PR_SET_PDEATHSIG = 1
 
@@ -63,9 +64,8 @@ def _suite(control_fd: int, suite_fd: int, stderr_fd: int) -> None:
             os._exit(0)
         line_fd, job_fd, errors_fd = sent
         _begin(errors_fd)
-        job = _read(job_fd)
-        _take_place(job["niceness"])
-        return Line(socket.socket(fileno=line_fd)), job
+        begin_session()  # with a share of its own: judges and guests are equals
+        return Line(socket.socket(fileno=line_fd)), _read(job_fd)
 
     collect(_read(suite_fd), next_job)
 
@@ -114,15 +114,6 @@ def _begin(stderr_fd: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.dup2(stderr_fd, 2)
     os.close(stderr_fd)
-
-
-def _take_place(niceness: int) -> None:
-    """In a session of its own: a kernel that shares processors out by session ("autogroup") would give all judges of a
-    worker together what it gives each guest, and they would wait."""
-    os.setsid()
-    os.nice(niceness)
-    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as file:
-        file.write(str(niceness))
 
 
 def _read(fd: int) -> dict[str, Any]:

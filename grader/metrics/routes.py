@@ -141,6 +141,9 @@ def _sandbox(context: Context) -> Part:
     except SQLAlchemyError:
         return Part(ok=False, detail="not known without the database")
     usable = [worker for worker in workers if worker.problem is None]
+    for kind in Kind:
+        if usable and all(worker.only not in (None, kind) for worker in usable):
+            return Part(ok=False, detail=f"no live worker takes {kind} gradings; start one with `grader worker`")
     if usable:
         return Part(ok=True, detail=f"{len(usable)} of {len(workers)} live workers have one")
     if workers:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from grader.db import now
-from grader.grading.models import Grading
+from grader.grading.models import Grading, Kind
 from grader.metrics.models import Worker
 from grader.regrades.models import Regrade
 
@@ -18,10 +18,11 @@ SILENT_BEATS = 3  # heartbeats that a worker may miss before it is taken for dea
 FORGOTTEN_AFTER_S = 86_400  # a worker that fell silent this long ago is no longer listed
 
 
-def beat(session: Session, worker_id: str, sandbox: str, problem: str | None) -> None:
-    """A worker says that it is there. `problem`: why its sandbox cannot be used, if so."""
+def beat(session: Session, worker_id: str, sandbox: str, problem: str | None, only: Kind | None = None) -> None:
+    """A worker says that it is there. `problem`: why its sandbox cannot be used, if so; `only`: what it takes, if not
+    gradings of all kinds."""
     moment = now(session)
-    session.merge(Worker(id=worker_id, sandbox=sandbox, problem=problem, seen_at=moment))
+    session.merge(Worker(id=worker_id, sandbox=sandbox, problem=problem, only=only, seen_at=moment))
     forgotten = moment - datetime.timedelta(seconds=FORGOTTEN_AFTER_S)
     session.execute(delete(Worker).where(Worker.seen_at < forgotten))
 

@@ -47,6 +47,8 @@ def since(session: Session, catalog: Catalog, caller: Caller, followed: str, aft
         .order_by(GradingEvent.id)
         .limit(_BATCH)
     ).all()
+    if not events:
+        return after, []
     # Read after the events: then it is at least as far on as they say, whatever is committed in between.
     grading = session.get_one(Grading, followed)
     submission = session.get_one(Submission, grading.submission_id)
@@ -60,7 +62,7 @@ def since(session: Session, catalog: Catalog, caller: Caller, followed: str, aft
             data = feedback.event(event.kind, event.data, shown)
         if data is not None:
             told.append(Told(event.id, event.kind, data))
-    return (events[-1].id if events else after), told
+    return events[-1].id, told
 
 
 def ended(session: Session, followed: str, after: int) -> bool:

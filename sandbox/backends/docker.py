@@ -25,7 +25,7 @@ from sandbox.control import ZygoteSandbox, hear_ready, own_uid
 from sandbox.errors import SandboxLost, SandboxUnavailable
 from sandbox.folders import abandoned, hold
 from sandbox.image import build
-from sandbox.interface import Finding, SandboxSpec
+from sandbox.interface import FULL_CPU_SHARES, Finding, SandboxSpec
 
 LABEL = "grader.sandbox"
 _SECCOMP = Path(build.__file__).with_name("seccomp.json")
@@ -43,12 +43,14 @@ _HELPERS = 2  # the zygote and its janitor, whose child cleans up when no guest 
 
 
 class DockerBackend:
-    """A container of `image:<runtime>` per sandbox. `runtime` is the OCI runtime; None: the engine's default."""
+    """A container of `image:<runtime>` per sandbox. `runtime` is the OCI runtime; None: the engine's default.
+    `cpu_shares`: how much a sandbox weighs where others want the processors, too.
+    """
 
     name = "docker"
 
-    def __init__(self, image: str, runtime: str | None, socket_dir: Path) -> None:
-        self._image, self._runtime, self._socket_dir = image, runtime, socket_dir
+    def __init__(self, image: str, runtime: str | None, socket_dir: Path, cpu_shares: int = FULL_CPU_SHARES) -> None:
+        self._image, self._runtime, self._socket_dir, self._cpu_shares = image, runtime, socket_dir, cpu_shares
         self._engine: Any = None
 
     def check(self) -> list[Finding]:
@@ -90,6 +92,7 @@ class DockerBackend:
                         [spec.runtime, f"{_INSIDE}/control", "/tmp", "/dev/shm"],
                         name=name,
                         volumes={str(folder): {"bind": _INSIDE, "mode": "ro"}},
+                        cpu_shares=self._cpu_shares,
                         **_confinement(spec, self._runtime),
                     )
                 control = _accept(listener, anchor)

@@ -27,6 +27,7 @@ from sandlock import Sandbox, confine
 
 from sandbox.backends.seccomp import restrict
 from sandbox.guest.meter import descendants
+from sandbox.place import keep_niceness
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWPID, _NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_BIND, _MS_REC, _MS_PRIVATE = 2, 4, 8, 4096, 16384, 1 << 18
@@ -40,6 +41,7 @@ _INODES = 10_000
 
 def main() -> None:
     told = json.loads(sys.argv[-1])
+    keep_niceness()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
     libc = ctypes.CDLL(None)
@@ -51,6 +53,7 @@ def main() -> None:
         os.close(0)
         os._exit(outlive(pid))
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _go_first()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
     if told["namespaces"]:
         mount_own(told)
@@ -133,6 +136,12 @@ def start_zygote(told: dict[str, Any]) -> NoReturn:
     confine(Sandbox(fs_readable=told["readable"], fs_writable=told["writable"]))
     restrict(connects=told["namespaces"])
     os.execve(told["command"][0], told["command"], told["env"])
+
+
+def _go_first() -> None:
+    """When this machine is out of memory, rather than others; for the guests, too, who cannot say it themselves."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str) -> None:

@@ -36,7 +36,7 @@ def become_guest(channel: int, output: int, limits: dict[str, Any], uid: int | N
     """Never returns: serves, and leaves with 70 if a step of ours failed."""
     try:
         _descriptors(channel, output)
-        os.setsid()
+        os.setpgid(0, 0)
         _limit_resources(limits, shares_uid=uid is None)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
             file.write("1000")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,18 @@ def busy_s() -> float:
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     user, nice, system, _idle, _iowait, irq, softirq, _steal = fields
     return (user + nice + system + irq + softirq) / _TICK
+
+
+def rest() -> None:
+    """Return when this machine had next to nothing to do for three seconds. Raises RuntimeError after two minutes."""
+    quiet = 0
+    for _ in range(120):
+        before = busy_s()
+        time.sleep(1)
+        quiet = quiet + 1 if busy_s() - before < 0.15 else 0
+        if quiet == 3:
+            return
+    raise RuntimeError("this machine does not come to rest: end what else runs here")
 
 
 def used_mb() -> float:

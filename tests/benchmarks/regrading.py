@@ -24,8 +24,7 @@ from grader.grading.models import Kind
 from grader.models import Submission, SubmissionFile
 from grader.submissions.files import digest
 from sandbox.limits import Usage
-from tests.benchmarks import ways
-from tests.benchmarks.meters import machine
+from tests.benchmarks import meters, ways
 
 SLUG = "small-torch"
 RESULTS = Path(__file__).with_name("regrading.md")
@@ -39,11 +38,12 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help=f"write the figures to {RESULTS.name}")
     options = parser.parse_args()
     console = Console(stderr=True)
-    with ways.served(options.sandbox, "per_process") as (client, environment):
+    with ways.served(options.sandbox, "per_process", only=tuple(Kind)) as (client, environment):
         source = ways.reference(SLUG)
         console.print(f"storing {options.batch} submissions …")
         store(environment["GRADER_DATABASE_URL"], options.batch, source)
         ways.submit(client, SLUG, source)
+        meters.rest()
         console.print("single submissions on the idle service …")
         idle = timed(lambda: ways.submit(client, SLUG, source), options.singles)
         alone = rate(client, begin(client), lambda: time.sleep(20))
@@ -126,8 +126,9 @@ def report(options: argparse.Namespace, idle: list[float], busy: list[float], al
         for name, seconds, p95 in zip(("idle", "during the regrade"), (idle, busy), p95s, strict=True)
     ]
     lines = [
-        f"{machine()}; {options.sandbox} sandbox, per_process; a regrade of {options.batch} submissions of a ten-test "
-        f"torch suite; {options.singles} single submissions each (`make bench-regrade`).",
+        f"{meters.machine()}; {options.sandbox} sandbox, per_process, a worker for each kind of gradings; a regrade of "
+        f"{options.batch} submissions of a ten-test torch suite; {options.singles} single submissions each "
+        "(`make bench-regrade`).",
         "",
         "| a single submission, service | median ms | p95 ms | p95 against idle |",
         "| --- | ---: | ---: | ---: |",

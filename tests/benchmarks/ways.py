@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,11 @@ def service(slug: str, sandbox: str, policy: str) -> Iterator[Grade]:
 
 
 @contextlib.contextmanager
-def served(sandbox: str, policy: str, **settings: str) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
+def served(
+    sandbox: str, policy: str, only: Sequence[str] = (), **settings: str
+) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
     """A service of its own: a client with an admin's key, and the environment of its processes, in which
-    BENCHMARK_WORKER_PID is the worker's number."""
+    BENCHMARK_WORKER_PID is the (first) worker's number. One worker, or one for each kind of gradings in `only`."""
     with contextlib.ExitStack() as stack:
         environment = stack.enter_context(_environment(sandbox, policy)) | settings
         port = environment["GRADER_PORT"]
@@ -60,7 +62,8 @@ def served(sandbox: str, policy: str, **settings: str) -> Iterator[tuple[httpx.C
             _run([str(_BIN / "grader"), "key", "create", "bench", "--role", "admin", "--json"], env=environment)
         )
         stack.enter_context(_process([str(_BIN / "grader"), "serve"], environment))
-        worker = stack.enter_context(_process([str(_BIN / "grader"), "worker"], environment))
+        options = [["--only", kind] for kind in only] or [[]]
+        worker, *_ = (stack.enter_context(_process([str(_BIN / "grader"), "worker", *o], environment)) for o in options)
         client = stack.enter_context(
             httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key['key']}"}, timeout=60
@@ -76,17 +79,16 @@ def reference(slug: str) -> str:
 
 
 def submit(client: httpx.Client, slug: str, source: str) -> None:
-    """Send a solution and wait for its score."""
+    """Send a solution, and follow its events until one brings the score."""
     answer = client.post("/v1/submissions", json={"exercise": slug, "files": {"solution.py": source}})
     answer.raise_for_status()
-    where = answer.headers["Location"]
-    while True:
-        told = client.get(where).json()
-        if told["status"] not in ("queued", "running"):
-            break
-        time.sleep(0.005)
-    if told["verdict"] != "passed":
-        raise RuntimeError(f"the benchmark's own solution was not graded as passed: {told}")
+    kind = told = ""
+    with client.stream("GET", f"{answer.headers['Location']}/events") as events:
+        for line in events.iter_lines():
+            name, _, value = line.partition(": ")
+            kind, told = (value if name == "event" else kind), (value if name == "data" else told)
+    if kind != "done" or json.loads(told)["verdict"] != "passed":
+        raise RuntimeError(f"the benchmark's own solution was not graded as passed: {kind} {told}")
 
 
 @contextlib.contextmanager

@@ -153,6 +153,10 @@ def test_memory_that_processes_share_counts_once(run):
     assert candidate.guest.end().cause is Cause.ENDED
 
 
+def test_a_machine_that_is_out_of_memory_ends_a_guest_first(run):
+    assert run("def told(): return open('/proc/self/oom_score_adj').read()").call("told") == "1000\n"
+
+
 def test_an_idle_guest_uses_next_to_no_memory(run):
     assert run("def f(): pass").guest.end().usage.memory_mb < 16
 

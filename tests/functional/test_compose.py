@@ -1,4 +1,4 @@
-"""docker-compose.yml from end to end: PostgreSQL, Redis, the API and two workers that grade in the docker sandbox."""
+"""docker-compose.yml from end to end: PostgreSQL, Redis, the API and workers that grade in the docker sandbox."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Stack:
             told = httpx.get(f"{self.url}/readyz", timeout=5)
         except httpx.TransportError:
             return False
-        return told.status_code == 200 and "2 of 2" in told.json()["sandbox"]["detail"]
+        return told.status_code == 200 and "3 of 3" in told.json()["sandbox"]["detail"]
 
     def submit(self, key, solution):
         """The exit code of `grader submit` and its object."""
@@ -80,7 +80,7 @@ def stack(compose):
     stack = Stack(compose, port)
     try:
         stack.run("up", "--detach", "--scale", "worker=2")
-        until(stack.ready, "two ready workers")
+        until(stack.ready, "three ready workers")
         yield stack
     finally:
         stack.run("down", "--volumes", "--timeout", "60")
@@ -106,7 +106,18 @@ def test_a_killed_worker_loses_nothing(stack, key):
     assert (status, told["verdict"]) == (1, "partial")
 
 
-def test_only_the_worker_reaches_the_engine(stack):
+def test_a_batch_is_graded_by_its_own_worker(stack, key):
+    stack.run("stop", "worker")
+    files = {"solution.py": (ATTENTION / "reference" / "solution.py").read_text()}
+    body = {"exercise": ATTENTION.name, "files": files, "kind": "batch"}
+    with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {key}"}) as client:
+        where = client.post("/v1/submissions", json=body).raise_for_status().headers["Location"]
+        until(lambda: client.get(where).json()["status"] == "done", "the batch's grading")
+        assert client.get(where).json()["verdict"] == "passed"
+        assert "no live worker takes interactive" in client.get("/readyz").json()["sandbox"]["detail"]
+
+
+def test_only_the_workers_reach_the_engine(stack):
     for service in ("api", "postgres", "redis"):
         assert "docker.sock" not in stack.run("exec", "-T", service, "cat", "/proc/self/mounts")
 

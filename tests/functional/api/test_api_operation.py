@@ -5,6 +5,7 @@ import http.client
 import pytest
 from sqlalchemy import delete
 
+from grader.grading.models import Kind
 from grader.metrics import service as workers
 from grader.metrics.models import Worker
 from grader.proving import service as proving
@@ -18,9 +19,9 @@ def _no_workers(service):
         session.execute(delete(Worker))
 
 
-def beat(service, problem=None, name="w"):
+def beat(service, problem=None, name="w", only=None):
     with service.database.begin() as session:
-        workers.beat(session, name, "local", problem)
+        workers.beat(session, name, "local", problem, only)
 
 
 def test_it_is_ready_when_a_live_worker_has_a_usable_sandbox(service, nobody):
@@ -45,6 +46,15 @@ def test_it_is_not_ready_without_a_worker_or_a_sandbox(service, nobody):
     answer = nobody.get("/readyz")
     assert (answer.status_code, answer.json()["ok"]) == (503, False)
     assert "secret" not in answer.text
+
+
+def test_it_is_not_ready_when_nobody_takes_gradings_of_one_kind(service, nobody):
+    beat(service, only=Kind.BATCH)
+    answer = nobody.get("/readyz")
+    assert (answer.status_code, answer.json()["sandbox"]["ok"]) == (503, False)
+    assert "no live worker takes interactive gradings" in answer.json()["sandbox"]["detail"]
+    beat(service, name="v", only=Kind.INTERACTIVE)
+    assert nobody.get("/readyz").status_code == 200
 
 
 @pytest.fixture

@@ -24,7 +24,11 @@ from tests import databases
 from tests.functional.service import Process, until, write_exercise
 
 RIGHT = b"def add(a, b):\n    return a + b\n"
-SOLUTIONS = {"gated": RIGHT + b"gated = True\n", "bits": b"def add(a, b):\n    return 2\n"}
+SOLUTIONS = {
+    "gated": RIGHT + b"gated = True\n",
+    "bits": b"def add(a, b):\n    return 2\n",
+    "niceness": b"import os\ndef niceness(): return os.nice(0)\n",
+}
 """What is submitted to an exercise; to all others the right solution."""
 ENDED = {Status.DONE, Status.FAULT, Status.CANCELLED}
 GATED = """
@@ -81,10 +85,10 @@ class Workers:
             "concurrency": 1,
         } | changes
 
-    def start(self, **changes: Any) -> Process:
+    def start(self, *options: str, **changes: Any) -> Process:
         """A worker process, ready to grade."""
         log = self.folder / f"worker-{next(self.numbers)}.log"
-        self.processes.append(Process(log, "worker", **self.settings(**changes)))
+        self.processes.append(Process(log, "worker", *options, **self.settings(**changes)))
         self.processes[-1].wait_for("worker started")
         return self.processes[-1]
 

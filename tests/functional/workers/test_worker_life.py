@@ -2,6 +2,7 @@
 
 import json
 import signal
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from grader.queue import Queue
 from grader.settings import Settings
 from grader.worker import shares, start_embedded
 from tests.functional.service import until, write_exercise
+from tests.functional.workers.conftest import SOLUTIONS
 
 pytestmark = pytest.mark.redis
 
@@ -62,29 +64,36 @@ def test_a_worker_of_one_takes_people_first_and_batch_work_too(workers):
     assert all(first.finished_at < other.finished_at for other in others)
 
 
-def test_the_judge_of_batch_work_gives_way_and_has_a_session_of_its_own(workers):
-    said = workers.folder / "said"
-    suite = f"""
-        import os
-        from solution import add
+NICENESS = """
+    import os, solution
 
-        def test_it():
-            with open({str(said)!r}, "w") as file:
-                file.write(f"{{os.nice(0)}} {{os.getsid(0) == os.getpid()}}")
-            assert add(1, 1) == 2
-    """
-    write_exercise(workers.folder / "exercises", "urgency", suite)
-    workers.start()
-    for kind, niceness in ((Kind.INTERACTIVE, 0), (Kind.BATCH, 10), (Kind.INTERACTIVE, 0)):
-        (ended,) = workers.ended(workers.submit("urgency", kind))
-        assert (ended.score, said.read_text()) == (1, f"{niceness} True")
+    def test_it():
+        with open({said!r}, "w") as file:
+            print(os.nice(0), open("/proc/self/autogroup").read().split()[-1], solution.niceness(), file=file)
+        assert os.getsid(0) == os.getpid()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel knows no autogroups")
+@pytest.mark.parametrize(("only", "nice"), [(Kind.BATCH, 10), (Kind.INTERACTIVE, 0)])
+def test_a_worker_of_one_kind_takes_that_only_and_is_nice_with_batch_work(workers, only, nice):
+    """So are its judges, each in a session of its own, and its guests."""
+    said = workers.folder / "said"
+    exercise = write_exercise(workers.folder / "exercises", "niceness", NICENESS.format(said=str(said)))
+    (exercise / "reference" / "solution.py").write_bytes(SOLUTIONS["niceness"])
+    workers.start("--only", only)
+    (other,) = (workers.submit(kind=kind) for kind in Kind if kind is not only)
+    (ended,) = workers.ended(workers.submit("niceness", only))
+    assert ended.score == 1
+    assert said.read_text() == f"{nice} {nice} {nice}\n"
+    assert workers.now(other).status is Status.QUEUED
 
 
 @pytest.mark.parametrize(
     ("concurrency", "reserve", "takes_batch"), [(1, 0, 1), (1, 1, 1), (2, 1, 1), (4, 1, 3), (4, 9, 1), (3, 0, 3)]
 )
 def test_there_is_always_somebody_for_batch_work(concurrency, reserve, takes_batch):
-    kinds = shares(concurrency, reserve)
+    kinds = shares(concurrency, reserve, None)
     assert len(kinds) == concurrency
     assert sum(Kind.BATCH in share for share in kinds) == takes_batch
     assert all(share[0] is Kind.INTERACTIVE for share in kinds)
