@@ -36,7 +36,6 @@ _OUTCOMES = {
     Cause.FILES_LIMIT: Outcome.CRASHED,
     Cause.CRASHED: Outcome.CRASHED,
 }
-_MOST_EXTRA_S = 600.0  # that one grading is given back; a guest can make its own threads wait for each other
 
 
 class Grades(Protocol):
@@ -157,9 +156,10 @@ class _Guests:
             self._guest.allow_cpu(self._limits.one_test_cpu_s, self.left_s())
 
     def extra_s(self) -> float:
-        """Seconds that the guests have waited for a processor since the last question."""
+        """Seconds that the guests have waited for a processor since the last question. A guest can make its threads wait
+        for each other, but only as long as its processor time lasts."""
         waited_s = self._waited_s + (self._guest.waited_s() if self._guest is not None else 0.0)
-        extra_s = max(0.0, min(waited_s, _MOST_EXTRA_S) - self._given_s)
+        extra_s = max(0.0, waited_s - self._given_s)
         self._given_s += extra_s
         return extra_s
 
@@ -227,7 +227,9 @@ class _Grading:
             case "lost":
                 self._line.say(self._lost(message["why"]))
             case "time":
-                self._line.say({"seconds": self._guests.extra_s()})
+                extra_s = self._guests.extra_s()
+                self._until += extra_s
+                self._line.say({"seconds": extra_s})
             case "start":
                 self._guests.allow()
             case "load":

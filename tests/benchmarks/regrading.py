@@ -27,7 +27,7 @@ from sandbox.limits import Usage
 from tests.benchmarks import meters, ways
 
 SLUG = "small-torch"
-RESULTS = Path(__file__).with_name("regrading.md")
+RESULTS = Path(__file__).parent
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=10_000, help="stored submissions (default 10000)")
     parser.add_argument("--singles", type=int, default=40, help="single submissions of each kind (default 40)")
     parser.add_argument("--sandbox", choices=("local", "docker"), default="local")
-    parser.add_argument("--keep", action="store_true", help=f"write the figures to {RESULTS.name}")
+    parser.add_argument("--keep", action="store_true", help="write the figures to regrading-SANDBOX.md")
     options = parser.parse_args()
     console = Console(stderr=True)
     with ways.served(options.sandbox, "per_process", only=tuple(Kind)) as (client, environment):
@@ -57,7 +57,7 @@ def main() -> None:
     told = report(options, idle, busy, alone, beside)
     Console().print(told)
     if options.keep:
-        RESULTS.write_text(told)
+        (RESULTS / f"regrading-{options.sandbox}.md").write_text(told)
 
 
 def store(database_url: str, number: int, source: str) -> None:
