@@ -37,7 +37,7 @@ class Caretaker:
         backend: Backend,
         catalog: Catalog,
         breaker: Breaker,
-        only: Kind | None,
+        only: Kind | None = None,
     ) -> None:
         self._database, self._sandbox, self._breaker, self._only = database, backend.name, breaker, only
         self._every_s = settings.reconcile_every_s

@@ -15,7 +15,7 @@ def begin_session() -> None:
 def keep_niceness() -> None:
     """Make the session that this process began as nice as it is itself: a kernel that shares processors out by session
     ("autogroup") gives each a whole share, however nice all is that runs in it. Guests of the local sandbox may not ask
-    for that."""
+    for that, so those of a nice one begin no session."""
     if niceness := os.nice(0):
         with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as file:
             file.write(str(niceness))

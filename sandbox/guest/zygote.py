@@ -171,7 +171,11 @@ class Zygote:
         return True
 
     def _kill_all(self) -> None:
-        """Stop all first, so that none can fork while the others are killed; until none is left, dead or alive."""
+        """Stop all first, so that none can fork while the others are killed; until none is left, dead or alive. The
+        first process of a process table need not find them: the kernel ends all others at once."""
+        if os.getpid() == 1:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(-1, signal.SIGKILL)
         while (living := meter.descendants(os.getpid())) or not self._reap():
             for number in (signal.SIGSTOP, signal.SIGKILL):
                 for process in living:
