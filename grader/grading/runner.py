@@ -156,7 +156,7 @@ class _Guests:
             self._guest.allow_cpu(self._limits.one_test_cpu_s, self.left_s())
 
     def extra_s(self) -> float:
-        """Seconds that the guests have waited for a processor since the last question. One can make its threads wait for
+        """Seconds that the guests have waited for a processor since the last question. Threads of one can wait for
         each other, but only as long as its processor time lasts."""
         waited_s = self._waited_s + (self._guest.waited_s() if self._guest is not None else 0.0)
         extra_s = max(0.0, waited_s - self._given_s)
