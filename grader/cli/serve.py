@@ -99,7 +99,7 @@ def worker(
     """Run a worker that grades what the queue holds, until Ctrl-C or SIGTERM; what it is grading then, it finishes.
 
     Needs GRADER_REDIS_URL, and the same GRADER_DATABASE_URL and exercises as the server. Start as many as you like;
-    with one `--only interactive` and one `--only batch`, people hardly notice a regrade.
+    with one `--only interactive` and one `--only batch`, a regrade holds people up less.
     A second Ctrl-C or SIGTERM ends it at once: what it was grading is graded again by another worker.
     """
     settings = read_settings(

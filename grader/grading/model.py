@@ -82,10 +82,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Job:
-    """What a grading is made from, and how urgent it is.
-
-    The five that name it: exercise, image, submission (digests), seed and limits.
-    """
+    """What a grading is made from. The five that name it: exercise, image, submission (digests), seed and limits."""
 
     files: Mapping[str, bytes]  # relative POSIX path -> content; has "solution.py"
     submission_digest: str

@@ -37,7 +37,7 @@ def become_guest(channel: int, output: int, limits: dict[str, Any], uid: int | N
     """Never returns: serves, and leaves with 70 if a step of ours failed."""
     try:
         _descriptors(channel, output)
-        if os.nice(0) == 0:
+        if os.nice(0) <= 0:
             os.setsid()
         else:  # stay in the zygote's session, which is nice (see `sandbox.place`); but let the zygote end a fork bomb
             os.setpgid(0, 0)

@@ -177,7 +177,7 @@ def test_syntax_errors_name_file_and_line(grade):
 
 # Others have the processors, which the judge's own processes play here: for ten seconds at most, if all else fails.
 BUSY = """
-import contextlib, os, signal, subprocess, sys, time
+import contextlib, os, subprocess, sys, time
 SPIN = "import time\\nend = time.monotonic() + 10\\nwhile time.monotonic() < end: pass"
 @contextlib.contextmanager
 def busy(*processors):
