@@ -61,7 +61,9 @@ class _Forks:
         if not self._lock.acquire(blocking=False):
             return True
         try:
-            return not select.select([self._control], [], [], 0)[0]  # it says nothing unasked: it has hung up
+            poll = select.poll()
+            poll.register(self._control, select.POLLIN)
+            return not poll.poll(0)  # it says nothing unasked: it has hung up
         finally:
             self._lock.release()
 

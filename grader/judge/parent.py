@@ -74,9 +74,11 @@ def _forked(control: socket.socket) -> list[int] | None:
     """Fork on each request. In each fork: the descriptors that came with it. In this process: None, when the worker has
     hung up; no fork is alive then."""
     children: set[int] = set()
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
     try:
         while True:
-            ready, _, _ = select.select([control], [], [], 1.0)
+            ready = poll.poll(1000)
             _reap(children)
             if not ready:
                 continue

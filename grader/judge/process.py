@@ -24,6 +24,7 @@ from grader.judge.forkable import Holdings, open_anew, opened_since
 from grader.judge.imports import Finder, Solution
 from grader.judge.line import Line
 from grader.judge.plugin import JudgePlugin
+from grader.judge.processor import Waiting
 from grader.judge.session import Material, Session
 
 _WITHOUT = ("cacheprovider", "terminal", "faulthandler", "doctest", "junitxml", "pastebin", "unraisableexception")
@@ -31,10 +32,10 @@ _OPTIONS = ("--capture=sys", "--strict-markers", *(f"-pno:{plugin}" for plugin i
 
 
 class WorkerSupervisor:
-    """The session's supervisor: the worker at the other end of the line."""
+    """The session's supervisor: the worker at the other end of the line. It is this process's for good."""
 
     def __init__(self, line: Line) -> None:
-        self._line = line
+        self._line, self._waiting = line, Waiting()
 
     def guest(self) -> Any:
         self._line.say({"say": "guest"})
@@ -52,6 +53,9 @@ class WorkerSupervisor:
         self._line.say({"say": "time"})
         answer, _ = self._line.hear()
         return float(answer["seconds"])
+
+    def waited_s(self) -> float:
+        return self._waiting.seconds()
 
 
 def collect(suite: dict[str, Any], next_job: Callable[[bool], tuple[Line, dict[str, Any]]]) -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from grader.judge.errors import Exhausted, GuestLost, LoadFailed, Refused
-from grader.judge.processor import Waiting
 from sandbox.codec import Caps, CodecError, Decoder, Encoder
 from sandbox.wire import Channel, Deadline, WireClosed, WireTimeout, WireViolation
 
@@ -29,6 +28,9 @@ class Supervisor(Protocol):
 
     def more_time(self) -> float:
         """For how many seconds since the last question the grading's guests had no processor."""
+
+    def waited_s(self) -> float:
+        """For how many seconds so far this process itself had none."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,6 @@ class Session:
 
     material: Material
     _supervisor: Supervisor
-    _waiting: Waiting
 
     def __init__(self) -> None:
         from grader.judge.gradients import Gradients
@@ -82,7 +83,7 @@ class Session:
 
     def turn_to(self, material: Material, supervisor: Supervisor) -> None:
         """Serve this grading; before that there is none, and no guest. What the suite was collected with stays."""
-        self.material, self._supervisor, self._waiting = material, supervisor, Waiting()
+        self.material, self._supervisor = material, supervisor
         self._wall_left_s, self._test_left_s = material.wall_s, material.test_wall_s
 
     @property
@@ -244,11 +245,11 @@ class Session:
         no processor is not counted."""
         if self._channel is None:
             raise self._again()
-        started, waited_s = time.monotonic(), self._waiting.seconds()
+        started, waited_s = time.monotonic(), self._supervisor.waited_s()
 
         def held_up() -> float:
             nonlocal waited_s
-            since_s, waited_s = waited_s, self._waiting.seconds()
+            since_s, waited_s = waited_s, self._supervisor.waited_s()
             self._charge(since_s - waited_s)
             return waited_s - since_s or self._more_time()
 
@@ -263,7 +264,7 @@ class Session:
         except WireClosed:
             raise self._lose("") from None
         finally:
-            self._charge(time.monotonic() - started - (self._waiting.seconds() - waited_s))
+            self._charge(time.monotonic() - started - (self._supervisor.waited_s() - waited_s))
 
     def _more_time(self) -> float:
         """Give back what the guests had to wait, as far as that was not done yet; how many seconds that is."""

@@ -42,11 +42,11 @@ def write_exercise(folder: Path, slug: str, suite: str = ADDING, toml: str = "")
     return made
 
 
-def until(condition: Callable[[], T], what: str = "it") -> T:
+def until(condition: Callable[[], T], what: str = "it", patience_s: float = PATIENCE_S) -> T:
     """What the condition returns, as soon as that is true."""
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + patience_s
     while not (found := condition()):
-        assert time.monotonic() < end, f"{what} did not happen within {PATIENCE_S:g} s"
+        assert time.monotonic() < end, f"{what} did not happen within {patience_s:g} s"
         time.sleep(0.02)
     return found
 

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,8 @@ from tests.functional.service import until
 ROOT = Path(__file__).parents[2]
 ATTENTION = ROOT / "exercises" / "attention-classifier"
 REQUIRED = ("POSTGRES_PASSWORD", "REDIS_PASSWORD")
+PATIENCE_S = 300.0
+"""For what happens in containers, beside other tests: six start at once, and a batch's have a tenth of a share."""
 
 pytestmark = pytest.mark.engine
 
@@ -80,8 +83,11 @@ def stack(compose):
     stack = Stack(compose, port)
     try:
         stack.run("up", "--detach", "--scale", "worker=2")
-        until(stack.ready, "three ready workers")
+        until(stack.ready, "three ready workers", PATIENCE_S)
         yield stack
+    except BaseException:
+        sys.stdout.write(stack.run("logs", "--no-color", "--tail", "40"))
+        raise
     finally:
         stack.run("down", "--volumes", "--timeout", "60")
 
@@ -112,7 +118,7 @@ def test_a_batch_is_graded_by_its_own_worker(stack, key):
     body = {"exercise": ATTENTION.name, "files": files, "kind": "batch"}
     with httpx.Client(base_url=stack.url, headers={"Authorization": f"Bearer {key}"}) as client:
         where = client.post("/v1/submissions", json=body).raise_for_status().headers["Location"]
-        until(lambda: client.get(where).json()["status"] == "done", "the batch's grading")
+        until(lambda: client.get(where).json()["status"] == "done", "the batch's grading", PATIENCE_S)
         assert client.get(where).json()["verdict"] == "passed"
         assert "no live worker takes interactive" in client.get("/readyz").json()["sandbox"]["detail"]
 

@@ -1,11 +1,16 @@
 """A suite is collected once for many gradings, and no grading notices the others."""
 
+import contextlib
+import os
+import resource
 import sys
 import tempfile
 
 import pytest
 
+from grader.grading.runner import Runner
 from grader.judge.client import Judges
+from grader.settings import Settings
 
 SOLUTION = "def same(x): return x"
 NOTICES = {
@@ -85,3 +90,18 @@ def test_judges_that_cannot_be_started_leave_no_folder(monkeypatch, tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         Judges(cpu_s=10, memory_mb=100).warm("python")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_process_with_a_thousand_descriptors_still_grades(grade, local_backend, missing):
+    """The numbers of further ones are beyond what select() can watch."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limits[1] < 4096:
+        missing("this process may not open 4,096 files")
+    with contextlib.ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (4096, limits[1]))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        for _ in range(1100):
+            stack.enter_context(open(os.devnull))
+        runner = stack.enter_context(Runner(Settings(policy="per_process", pool_size=1), local_backend))
+        suite = "import solution\ndef test_same(): assert solution.same(3) == 3"
+        assert [grade(suite, SOLUTION, runner=runner).flaws for _ in range(2)] == [{}, {}]

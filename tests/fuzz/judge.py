@@ -68,6 +68,9 @@ class Script:
     def more_time(self) -> float:
         return 0.0
 
+    def waited_s(self) -> float:
+        return 0.0
+
 
 class _Answered(Channel):
     """The judge's end: what is sent is answered with the script's next frame."""
