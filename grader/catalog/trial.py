@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from grader.submissions.files import digest
 from sandbox.errors import SandboxError, SandboxUnavailable
 
 AT_ONCE = min(8, len(os.sched_getaffinity(0)))  # gradings at a time
+_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def run(planned: Sequence[Trial], grades: Grades) -> Iterator[Check]:
         running = [pool.submit(_run, trial, grades) for trial in planned]
         try:
             for future in running:
+                while not wait([future], _LOOK_S).done:  # an interrupt just before a wait is noticed after it
+                    pass
                 yield future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
