@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     pool_size: int = Field(2, description="Warm sandboxes kept ready per kind of sandbox.")
     pool_cap: int = Field(8, description="Most sandboxes alive at once, busy ones included.")
     sandbox_max_uses: int = Field(
-        100, description="Submissions that a per_process sandbox serves before it is replaced."
+        1000, description="Submissions that a per_process sandbox serves before it is replaced."
     )
 
     concurrency: int = Field(2, description="Gradings that one worker runs at a time.")

@@ -86,7 +86,9 @@ def progress() -> Iterator[OnEvent]:
 
         def on_event(event: Mapping[str, Any]) -> None:
             if event["kind"] == "started":
-                bar.update(task, total=event["total"], completed=0, description="loading the solution")
+                bar.update(task, total=event["total"], completed=0, description="waiting for a sandbox")
+            elif event["kind"] == "sandboxed":
+                bar.update(task, description="loading the solution")
             else:
                 test = event["test"]
                 told = safe(f"{test['outcome']}: {test['title']}").replace("\n", " ")

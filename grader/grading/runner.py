@@ -27,7 +27,8 @@ from sandbox.limits import Usage
 from sandbox.pool import Lease, SandboxPool
 
 OnEvent = Callable[[Mapping[str, Any]], None]
-"""Called with {"kind": "started", "total": n} and {"kind": "test", "test": {…TestResult}, "done": n, "total": n}."""
+"""Called with {"kind": "started", "total": n} when the suite is collected, {"kind": "sandboxed"} when the solution has
+its sandbox, and {"kind": "test", "test": {…TestResult}, "done": n, "total": n} after each test."""
 
 _OUTCOMES = {
     Cause.TIME_LIMIT: Outcome.TIME_LIMIT,
@@ -194,7 +195,7 @@ class _Grading:
         self._limits = exercise.limits
         self._until = time.monotonic() + 10 * self._limits.wall_s + 2 * judge_cpu_s
         self._expected: list[dict[str, Any]] = []
-        self._finished = False
+        self._sandboxed = self._finished = False
         self.tests: list[TestResult] = []
         self.measures: list[Measure] = []
         self.judge_cpu_s = 0.0
@@ -253,6 +254,9 @@ class _Grading:
         guest = self._guests.fresh()
         with guest.channel:
             self._line.say({}, guest.channel)
+        if not self._sandboxed:
+            self._sandboxed = True
+            self._on_event({"kind": "sandboxed"})
 
     def _lost(self, why: str) -> dict[str, str]:
         """What became of the guest, as an outcome and a sentence for the candidate."""

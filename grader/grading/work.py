@@ -152,7 +152,8 @@ class Work:
 
         def on_event(event: Mapping[str, Any]) -> None:
             phases.saw(event["kind"])
-            heartbeat.tell(Event(event["kind"], {k: v for k, v in event.items() if k != "kind"}))
+            if event["kind"] != "sandboxed":  # of interest to operators only
+                heartbeat.tell(Event(event["kind"], {k: v for k, v in event.items() if k != "kind"}))
 
         _log.info("grading", exercise=exercise.slug, kind=str(order.kind), attempt=held.attempt)
         begun = time.monotonic()

@@ -33,7 +33,8 @@ class Measures:
         self._running = Gauge("grader_worker_running", "Gradings that run here now.", registry=registry)
         self._seconds = Histogram(
             "grader_worker_phase_seconds",
-            "Seconds by phase: wait (in the queue), judge (until the suite is collected), suite (the rest).",
+            "Seconds by phase: wait (in the queue), judge (until the suite is collected), "
+            "sandbox (until the solution has one), suite (the rest).",
             ("phase",),
             buckets=_SECONDS,
             registry=registry,
@@ -104,7 +105,7 @@ class Phases:
 
     def saw(self, event: str) -> None:
         """An event of `Runner.grade`, or "done"; it may end a phase."""
-        phase = {"started": "judge", "done": "suite"}.get(event)
+        phase = {"started": "judge", "sandboxed": "sandbox", "done": "suite"}.get(event)
         if phase is not None:
             moment = time.monotonic()
             self._seconds.labels(phase).observe(moment - self._since)

@@ -39,6 +39,7 @@ class Script:
         self.jobs.append(job)
         self.policies.append(policy)
         on_event({"kind": "started", "total": 1})
+        on_event({"kind": "sandboxed"})
         ending = next(self.endings)
         if isinstance(ending, Exception):
             raise ending
@@ -263,5 +264,6 @@ def test_scores_and_faults_are_counted(database, work):
     assert count("grader_worker_gradings_total", labels) == 1
     assert count("grader_worker_gradings_total", labels | {"verdict": "", "status": "fault"}) == 1
     assert count("grader_worker_faults_total", {"cause": "JudgeError"}) == 1
-    assert count("grader_worker_phase_seconds_count", {"phase": "suite"}) == 1
+    seen = {phase: count("grader_worker_phase_seconds_count", {"phase": phase}) for phase in ("sandbox", "suite")}
+    assert seen == {"sandbox": 2, "suite": 1}
     assert count("grader_worker_running") == 0

@@ -89,9 +89,9 @@ def test_torch_is_seeded_on_both_sides(grade):
 def test_events_tell_each_test_as_it_ends(grade):
     seen = []
     grade("import solution\ndef test_a(): pass\ndef test_b(): assert solution.f() == 2\n", FINE, on_event=seen.append)
-    assert [event["kind"] for event in seen] == ["started", "test", "test"]
+    assert [event["kind"] for event in seen] == ["started", "sandboxed", "test", "test"]
     assert seen[0]["total"] == 2
-    assert [(event["done"], event["test"]["outcome"]) for event in seen[1:]] == [(1, "passed"), (2, "failed")]
+    assert [(event["done"], event["test"]["outcome"]) for event in seen[2:]] == [(1, "passed"), (2, "failed")]
 
 
 FORBID = "import solution\nfrom solution import f\ndef test_a(): assert f([2, 1]) == [1, 2]\n"
