@@ -152,7 +152,8 @@ class ZygoteSandbox:
                 elif _kills() != kills:
                     raise SandboxLost("a guest was killed while this machine ran out of memory")
             output = os.pread(printed.fileno(), self._output_bytes, 0)
-            return Ending(cause, detail, _usage(told["usage"]), output, float(told["waited_s"]))
+            fault = str(told["fault"])[:500]
+            return Ending(cause, detail, _usage(told["usage"]), output, float(told["waited_s"]), fault)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SandboxLost(f"sandbox {self._name} gave no account of its guest: {error}") from None
 

@@ -39,6 +39,7 @@ class Ending:
     ``detail`` is one plain English sentence for the candidate ("the process exited with status 3").
     ``output`` is what the guest printed (stdout and stderr together), at most ``output_kb``.
     ``waited_s`` is how long it had no processor, in all (see `Guest.waited_s`).
+    ``fault``: what failed that was ours to give, or "". Then the rest says nothing of the candidate's code.
     """
 
     cause: Cause
@@ -46,6 +47,7 @@ class Ending:
     usage: Usage
     output: bytes = b""
     waited_s: float = 0.0
+    fault: str = ""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from grader.grading.verdict import score, verdict
 from grader.judge.client import Judges
 from grader.judge.line import Line
 from grader.settings import Policy, Settings
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, SandboxLost
 from sandbox.interface import Backend, Cause, Guest, SandboxSpec
 from sandbox.limits import Usage
 from sandbox.pool import Lease, SandboxPool
@@ -165,11 +165,13 @@ class _Guests:
         return extra_s
 
     def end(self) -> tuple[Cause, str]:
-        """End the guest that is there, and add up what it used."""
+        """End the guest that is there, and add up what it used. Raises SandboxError for a fault of ours."""
         if self._guest is None:
             return Cause.CRASHED, "the process had ended before"
         guest, self._guest = self._guest, None
         ending = guest.end()
+        if ending.fault:
+            raise SandboxLost(ending.fault)
         self.usage += ending.usage
         self._waited_s += ending.waited_s
         self.output = (self.output + ending.output)[: self._limits.output_kb << 10]
@@ -223,6 +225,8 @@ class _Grading:
                 self._on_event({"kind": "started", "total": len(self._expected)})
             case "broken":
                 raise SuiteError(f"the hidden suite cannot be collected: {message['message']}")
+            case "fault":
+                raise JudgeError(message["why"])
             case "guest":
                 self._give_guest()
             case "lost":

@@ -307,6 +307,7 @@ def _job(exercise: Exercise, job: Job) -> dict[str, Any]:
         "forbid": list(exercise.forbid),
         "answers": list(exercise.boundary.answers),
         "copy_back": list(exercise.boundary.copy_back),
+        "files_mb": limits.files_mb,
         "seed": job.seed,
         "wall_s": limits.wall_s,
         "test_wall_s": limits.one_test_wall_s,

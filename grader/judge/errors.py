@@ -1,11 +1,12 @@
 """What can interrupt a test, beyond its own assertions.
 
     BaseException
-    └── GuestLost          the guest is gone (a limit, a crash, a violation): the rest of the test cannot run
+    ├── GuestLost          the guest is gone (a limit, a crash, a violation): the rest of the test cannot run
+    └── OurFault           something that was ours to give is not there: the grading says nothing
     AssertionError
     └── Refused            the suite asked a candidate's object for something that decides a verdict
 
-`GuestLost` is no Exception, so that `except Exception` in a suite does not swallow it; and both are noted by the
+The first two are no Exceptions, so that `except Exception` in a suite does not swallow it; and both are noted by the
 session, so that a test which swallows them anyway does not pass.
 """
 
@@ -18,6 +19,10 @@ class GuestLost(BaseException):
     def __init__(self, outcome: str, detail: str) -> None:
         super().__init__(detail)
         self.outcome, self.detail = outcome, detail
+
+
+class OurFault(BaseException):
+    """The grading ends as a fault, and the message says why, for operators."""
 
 
 class Refused(AssertionError):

@@ -4,6 +4,7 @@ Judge to worker, and what the worker answers:
 
     {"say": "ready", "tests": [{id, title, max_points}]}    the suite is collected          no answer
     {"say": "broken", "message"}                            it cannot be collected          no answer; the judge ends
+    {"say": "fault", "why"}                                 something of ours failed        no answer; the judge ends
     {"say": "guest"}                                        a fresh guest, please           {} and its socket, or
                                                                                             {exhausted, detail}
     {"say": "lost", "why": "" | "wall" | "violation"}       the guest is of no more use     {outcome, detail}

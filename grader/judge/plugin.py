@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from _pytest._io.saferepr import saferepr
 from _pytest.runner import runtestprotocol
 
 from grader.grading.model import Outcome, TestResult
-from grader.judge.errors import Exhausted, GuestLost, LoadFailed
+from grader.judge.errors import Exhausted, GuestLost, LoadFailed, OurFault
 from grader.judge.imports import Solution
 from grader.judge.line import Line
 from grader.judge.session import Session, derived_seed, told
@@ -21,11 +22,12 @@ from grader.text import visible
 
 _MESSAGE = 2000
 _MEASURES = 200  # of one test
-_ERRNO = {
-    28: "the limit of files_mb was reached",
-    27: "the limit of files_mb was reached",
-    11: "the limit of processes was reached",
+_LIMITS = {
+    errno.ENOSPC: "the limit of files_mb was reached",
+    errno.EFBIG: "the limit of files_mb was reached",
+    errno.EAGAIN: "the limit of processes was reached",
 }
+_LACKS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 
 
 @dataclass
@@ -106,14 +108,20 @@ class JudgePlugin:
             return True
         self.line.say({"say": "ready", "tests": about})
         self._solution.attach(self._session)
+        try:
+            self._run_all(session.items)
+        except OurFault as fault:
+            self.line.say({"say": "fault", "why": clean(str(fault))})
+        else:
+            self.finished = True
+        return True
+
+    def _run_all(self, items: Sequence[pytest.Item]) -> None:
         self._load = self._load or self._loaded()
         if self._load is not None:
             self.line.say({"say": "load", "outcome": str(self._load[0]), "message": self._load[1]})
-        for index, item in enumerate(session.items):
-            following = session.items[index + 1] if index + 1 < len(session.items) else None
+        for item, following in zip(items, [*items[1:], None], strict=True):
             self._run(item, following)
-        self.finished = True
-        return True
 
     def _loaded(self) -> tuple[Outcome, str] | None:
         """Load the solution for the first time; what all tests are told if that fails."""
@@ -133,6 +141,8 @@ class JudgePlugin:
         self.line.say({"say": "start", "id": item.nodeid})
         self._phases = Phases()
         outcome, message = self._load or self._begun(item) or self._played(item, following)
+        if self._session.fault is not None:
+            raise self._session.fault
         passed = outcome is Outcome.PASSED
         worth = self._worth(item)
         result = TestResult(
@@ -180,8 +190,8 @@ class JudgePlugin:
                 continue
             if report.skipped:
                 return Outcome.SKIPPED, "skipped by the suite"
-            if _out_of_memory(error) and not hasattr(error, "_where"):
-                raise MemoryError("the judge ran out of memory of its own")  # ours: the judge ends, and says no more
+            if not hasattr(error, "_where") and (lacking := _lacking(error)):
+                raise self._session.fail(f"the judge itself {lacking}")
             return _failed(phase, error)
         return (Outcome.PASSED, "") if "call" in self._phases.reports else (Outcome.ERROR, "the test did not run")
 
@@ -210,7 +220,7 @@ def _failed(phase: str, error: BaseException | None) -> tuple[Outcome, str]:
         return outcome, str(error.msg)
     if isinstance(error, AssertionError) and not hasattr(error, "_where"):
         return outcome, _asserted(error)
-    hint = _ERRNO.get(getattr(error, "errno", None) or 0) if isinstance(error, OSError) else None
+    hint = _LIMITS.get(error.errno or 0) if isinstance(error, OSError) else None
     shown = told(error) if error is not None else "failed"
     return outcome, f"{shown} ({hint})" if hint else shown
 
@@ -219,6 +229,13 @@ def _out_of_memory(error: BaseException | None) -> bool:
     """Python's error or torch's own. A suite may quote the latter in a message of its own: that is a failed test."""
     from_torch = type(error) is RuntimeError and "can't allocate memory" in str(error)[:500]
     return from_torch or isinstance(error, MemoryError)
+
+
+def _lacking(error: BaseException | None) -> str:
+    """What it is that the machine could not give where this was raised; "" where it is no such error."""
+    if _out_of_memory(error):
+        return "ran out of memory"
+    return f"could not go on: {error}" if isinstance(error, OSError) and error.errno in _LACKS else ""
 
 
 def _asserted(error: BaseException) -> str:

@@ -85,6 +85,7 @@ def collect(suite: dict[str, Any], next_job: Callable[[bool], tuple[Line, dict[s
             forbid=job["forbid"],
             answers=frozenset(job["answers"]),
             copy_back=frozenset(job["copy_back"]),
+            files_mb=job["files_mb"],
             seed=job["seed"],
             wall_s=job["wall_s"],
             test_wall_s=job["test_wall_s"],

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from grader.judge.errors import Exhausted, GuestLost, LoadFailed, Refused
+from grader.judge.errors import Exhausted, GuestLost, LoadFailed, OurFault, Refused
 from sandbox.codec import Caps, CodecError, Decoder, Encoder
 from sandbox.wire import Channel, Deadline, WireClosed, WireTimeout, WireViolation
 
 _CALLBACK_DEPTH = 20
+_BLOCK = 4096  # bytes
 
 
 class Supervisor(Protocol):
@@ -42,9 +43,16 @@ class Material:
     forbid: Sequence[str] = ()
     answers: frozenset[str] = frozenset()
     copy_back: frozenset[str] = frozenset()
+    files_mb: int = 64
     seed: int = 0
     wall_s: float = 60
     test_wall_s: float = 30
+
+    @property
+    def fits(self) -> bool:
+        """Whether files and assets leave room below `files_mb`; each takes whole blocks."""
+        contents = (*self.files.values(), *self.assets.values())
+        return sum(-(-len(content) // _BLOCK) * _BLOCK for content in contents) < self.files_mb << 20
 
 
 @dataclass
@@ -70,6 +78,7 @@ class Session:
         self.caps = Caps()
         self.generation = 0
         self.incidents: list[Refused | GuestLost] = []
+        self.fault: OurFault | None = None
         self.measures: list[tuple[str, float, float, bool]] = []  # of the running test: name, value, bound, at_least
         self.gradients = Gradients(self)
         self.outward = Outward(self)
@@ -110,7 +119,7 @@ class Session:
     def ensure_guest(self) -> bool:
         """Make sure that a guest with the solution loaded is there; says whether it is a new one.
 
-        Raises LoadFailed, GuestLost (the load broke a limit), Exhausted.
+        Raises LoadFailed, GuestLost (the load broke a limit), Exhausted, OurFault.
         """
         if self._channel is not None:
             return False
@@ -121,10 +130,21 @@ class Session:
         self._installed.clear()
         self.request("seed", derived_seed(self.material.seed, "load", "guest"))
         try:
-            self.request("load", dict(self.material.files), dict(self.material.assets), list(self.material.forbid))
+            self.request("files", dict(self.material.files), dict(self.material.assets))
+        except Exception as error:  # nothing of the candidate's has run
+            if not isinstance(error, MemoryError) and self.material.fits:
+                raise self.fail(f"the files of the submission could not be written: {told(error)}") from None
+            raise LoadFailed(told(error), isinstance(error, MemoryError)) from None
+        try:
+            self.request("load", list(self.material.forbid))
         except Exception as error:
             raise LoadFailed(told(error), isinstance(error, MemoryError)) from None
         return True
+
+    def fail(self, why: str) -> OurFault:
+        """The error for what is not the candidate's to answer for; the grading ends even if the suite swallows it."""
+        self.fault = OurFault(why)
+        return self.fault
 
     def refuse(self, message: str) -> Refused:
         """The error for a use of a handle that cannot decide a verdict; it counts even if the suite swallows it."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import signal
@@ -35,6 +36,7 @@ _PIVOT_ROOT, _MNT_DETACH = {"x86_64": 155, "aarch64": 41}, 2
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE = 442, -100, 0x8000
 _ATTR_RDONLY, _ATTR_NOSUID, _ATTR_NODEV, _ATTR_NOEXEC = 1, 2, 4, 8
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_NEVER = (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS)  # what a kernel says that will not say otherwise
 _AWAITED = {signal.SIGTERM, signal.SIGCHLD}
 _INODES = 10_000
 
@@ -58,6 +60,26 @@ def main() -> None:
     if told["namespaces"]:
         mount_own(told)
     start_zygote(told)
+
+
+def probe(refused: int) -> NoReturn:
+    """Leave with 0 where sandboxes can have namespaces, with `refused` where the kernel grants none; else say why."""
+    try:
+        enter_namespaces()
+        pid = os.fork()
+        if pid:
+            os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF)
+        mount_own(json.loads(sys.argv[-1]))
+    except OSError as error:
+        if error.errno in _NEVER or (error.errno == errno.ENOSPC and _none_allowed()):
+            os._exit(refused)
+        raise
+    os._exit(0)
+
+
+def _none_allowed() -> bool:
+    with open("/proc/sys/user/max_user_namespaces") as file:
+        return int(file.read()) == 0
 
 
 def outlive(pid: int) -> int:

@@ -6,7 +6,8 @@ way of their own answers.
 
 Ops and their operands, in the order of the protocol's tuple (`sandbox.wire`):
 
-    load    files, assets, forbidden      write the files, import solution      -> None
+    files   files, assets                 write them; nothing foreign has run   -> None
+    load    forbidden                     import solution                       -> None
     seed    number                        seed random, numpy, torch; a new test -> None
     find    [names]                       attributes of solution                -> [[found, value], …]
     module                                solution itself
@@ -113,7 +114,7 @@ class Agent:
 
     def _do(self, op: str, options: dict[str, Any], operands: list[Any]) -> Any:
         torch = sys.modules.get("torch")
-        if torch is None or op in ("load", "seed"):
+        if torch is None or op in ("files", "load", "seed"):
             return _OPS[op](self, options, *operands)
         with torch.set_grad_enabled(options["grad"]):
             return _OPS[op](self, options, *operands)
@@ -137,7 +138,7 @@ class Agent:
 
     # The ops -----------------------------------------------------------------------------------------------------
 
-    def _load(self, _: dict[str, Any], files: dict[str, bytes], assets: dict[str, bytes], forbidden: list[str]) -> None:
+    def _files(self, _: dict[str, Any], files: dict[str, bytes], assets: dict[str, bytes]) -> None:
         for folder, contents in ((self._workdir, files), (os.path.join(self._workdir, "assets"), assets)):
             for name, content in contents.items():
                 path = os.path.join(folder, name)
@@ -146,6 +147,8 @@ class Agent:
                     file.write(content)
         modules = {name.removesuffix(".py").replace("/", ".") for name in files if name.endswith(".py")}
         self._outward.own_modules = frozenset(modules | {m.removesuffix(".__init__") for m in modules} | {"__main__"})
+
+    def _load(self, _: dict[str, Any], forbidden: list[str]) -> None:
         self._forbidden.arm(forbidden)
         sys.path.insert(0, self._workdir)  # no finder has looked there yet, so none has to look again
         importlib.import_module("solution")
@@ -232,6 +235,7 @@ def _error(cls: Any, args: list[Any], number: int) -> BaseException:
 
 
 _OPS: dict[str, Callable[..., Any]] = {
+    "files": Agent._files,
     "load": Agent._load,
     "seed": Agent._seed,
     "find": Agent._find,

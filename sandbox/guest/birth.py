@@ -24,7 +24,8 @@ from typing import Any, NoReturn
 
 from sandbox.guest import agent, landlock, meter
 
-_CHANNEL_FD = 100  # far from 0-2, where nothing of the candidate's meets it by accident
+BORN = b"born"
+_CHANNEL_FD, _BORN_FD = 100, 101  # far from 0-2, where nothing of the candidate's meets it by accident
 _PR_SET_DUMPABLE = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _OPEN_FILES = 256
@@ -33,10 +34,13 @@ _HELPERS = 2  # the launcher and the zygote
 _SPARE_CPU_S = 2  # the zygote measures all processes together; the kernel's limit for one is the backstop
 
 
-def become_guest(channel: int, output: int, limits: dict[str, Any], uid: int | None, folder: str) -> NoReturn:
-    """Never returns: serves, and leaves with 70 if a step of ours failed."""
+def become_guest(
+    channel: int, output: int, born: int, limits: dict[str, Any], uid: int | None, folder: str
+) -> NoReturn:
+    """Never returns. `born`: where it says `BORN` before it serves, or what failed; nothing foreign has run by then, so
+    that is true."""
     try:
-        _descriptors(channel, output)
+        _descriptors(channel, output, born)
         if os.nice(0) <= 0:
             os.setsid()
         else:  # stay in the zygote's session, which is nice (see `sandbox.place`); but let the zygote end a fork bomb
@@ -53,12 +57,18 @@ def become_guest(channel: int, output: int, limits: dict[str, Any], uid: int | N
         os.mkdir(folder, 0o700)
         os.chdir(folder)
         os.environ.update(HOME=folder, TMPDIR=folder)
+        os.write(_BORN_FD, BORN)
+        os.close(_BORN_FD)
+    except BaseException as error:
+        with contextlib.suppress(BaseException):
+            os.write(_BORN_FD, f"{type(error).__name__}: {error}".encode()[:500])
+        os._exit(1)
+    try:
         agent.serve(socket.socket(fileno=_CHANNEL_FD), folder)
     except BaseException as error:
         with contextlib.suppress(BaseException):
             os.write(2, f"{type(error).__name__}: {error}\n".encode()[:500])
-        os._exit(70)
-    os._exit(0)
+    os._exit(70)
 
 
 def drop_to(uid: int) -> None:
@@ -76,15 +86,16 @@ def _drop_capabilities() -> None:
         raise OSError("capset")
 
 
-def _descriptors(channel: int, output: int) -> None:
-    """0: nothing; 1 and 2: the output; the channel far away and lost on exec; all else closed."""
+def _descriptors(channel: int, output: int, born: int) -> None:
+    """0: nothing; 1 and 2: the output; the channel far away and lost on exec; `born` beside it; all else closed."""
+    os.dup2(born, _BORN_FD, inheritable=False)
     os.dup2(channel, _CHANNEL_FD, inheritable=False)
     os.set_blocking(output, True)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
     os.closerange(3, _CHANNEL_FD)
-    os.closerange(_CHANNEL_FD + 1, 4096)
+    os.closerange(_BORN_FD + 1, 4096)
     sys.stdin = sys.__stdin__ = _stream(0, "r")  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = _stream(1, "w")  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _stream(2, "w")  # type: ignore[misc]

@@ -133,6 +133,12 @@ def tree_mb(folder: str) -> float:
     return total / 2**20
 
 
+def full(folder: str) -> bool:
+    """Whether nobody but root can write another block or file to the folder's file system."""
+    found = os.statvfs(folder)
+    return found.f_bavail == 0 or (found.f_files > 0 and found.f_favail == 0)
+
+
 def _read(pid: int) -> Process | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:

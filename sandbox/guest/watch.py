@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from sandbox.guest import meter
+from sandbox.guest.birth import BORN
 
 _HELPERS = 2  # more tasks than are allowed, before it is called a limit: the docker backend's bound has them too
 _LEAST_CPU_S = 0.01  # a test that may run at all may do something
@@ -16,13 +17,17 @@ _SLACK_MB = 16  # the interpreter's own small change, which no candidate can be 
 
 
 class Watch:
-    """One guest: its main process, what it printed, what it used. `limits` is the dict that came with `spawn`."""
+    """One guest: its main process, what it printed, what it used. `born`: where it said that it was ready, or what
+    failed before; `limits`: the dict that came with `spawn`."""
 
-    def __init__(self, pid: int, pipe: int, printed_to: int, limits: dict[str, Any], folders: list[str]) -> None:
+    def __init__(
+        self, pid: int, pipe: int, printed_to: int, born: int, limits: dict[str, Any], folders: list[str]
+    ) -> None:
         self.pid, self.pipe, self.limits = pid, pipe, limits
         self.status: int | None = None  # of the main process, once it has ended
         self.cause: str | None = None  # the limit that it broke
         self._printed_to, self._printed = printed_to, 0
+        self._born, self._lacking = born, ""
         self._folders = folders
         self._started = time.monotonic()
         self._earlier_cpu_s = meter.children_cpu_s()
@@ -65,6 +70,7 @@ class Watch:
         self._peak_mb = max(self._peak_mb, now_mb, meter.peak_mb(self.pid) - self._base_own_mb)
         if self.status is None:
             self._waited_s = max(self._waited_s, meter.waited_s(self.pid))
+        self._look_at_disk()
         self.cause = self.cause or self._broken(now_mb, sum(process.tasks for process in living))
 
     def drain(self) -> None:
@@ -95,9 +101,21 @@ class Watch:
         os.close(self._printed_to)
         self._cpu_s = max(self._cpu_s, meter.children_cpu_s() - self._earlier_cpu_s)
         self.cause = self.cause or self._broken(0.0, 0)
+        self._look_at_disk()
         cause, detail, number = self._told(ended_by_us)
         told = {"cause": cause, "detail": detail, "signal": number, "usage": self.usage()}
-        return told | {"waited_s": self.waited_s}
+        return told | {"waited_s": self.waited_s, "fault": self._unborn() or self._lacking}
+
+    def _look_at_disk(self) -> None:
+        """Where guests have no file system of their own, it may be full without their doing."""
+        if self.limits["count_files"] and self.cause is None and any(map(meter.full, self._folders)):
+            self._lacking = "the disk of the sandboxes is full"
+
+    def _unborn(self) -> str:
+        """Why the candidate's code was never reached; "" where it was."""
+        with os.fdopen(self._born, "rb", buffering=0) as pipe:
+            said = pipe.read(500) or b""
+        return "" if said == BORN else "a guest was not born: " + (said.decode("utf-8", "replace") or "it said nothing")
 
     def _used_s(self, living: list[meter.Process]) -> float:
         return meter.children_cpu_s() - self._earlier_cpu_s + sum(process.cpu_s for process in living)

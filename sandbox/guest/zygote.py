@@ -8,7 +8,7 @@ one answer for each request), the guest's output, and a clock that ticks while a
                                                         that takes what it prints
     {"do": "cpu", "seconds", "total_s"}         {}      so much more from now on, and no more than that in all
     {"do": "waited"}                            {"seconds"}
-    {"do": "end"}                               {cause, detail, signal, usage}
+    {"do": "end"}                               {cause, detail, signal, usage, waited_s, fault}
     {"do": "reset"}                             {"clean": null or what was found}
 
 When the control socket closes (the worker was killed, say) it kills what it started and ends.
@@ -97,14 +97,15 @@ class Zygote:
         self._served += 1
         folder = os.path.join(self._folders[0], f"guest-{self._served}")
         reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        born, bearing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         pid = os.fork()
         if pid == 0:
-            become_guest(channel, writing, limits, uid, folder)
-        os.close(writing)
-        os.close(channel)
+            become_guest(channel, writing, bearing, limits, uid, folder)
+        for fd in (writing, bearing, channel):
+            os.close(fd)
         if uid is not None:
             self._uids.add(uid)
-        self._guest = Watch(pid, reading, printed_to, limits, self._folders)
+        self._guest = Watch(pid, reading, printed_to, born, limits, self._folders)
         return {}
 
     def _do_cpu(self, seconds: float, total_s: float) -> dict[str, Any]:

@@ -4,9 +4,10 @@ import os
 
 import pytest
 
+from sandbox.backends import local
 from sandbox.backends.local import LocalBackend
-from sandbox.errors import SandboxLost
-from sandbox.interface import Cause
+from sandbox.errors import SandboxLost, SandboxUnavailable
+from sandbox.interface import Cause, SandboxSpec
 
 
 @pytest.fixture
@@ -20,6 +21,24 @@ def test_the_check_calls_it_unsafe_and_says_what_to_do(backend):
     (finding,) = [finding for finding in backend.check() if finding.check == "namespaces"]
     assert finding.level == "unsafe"
     assert "sysctl" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("says", "level"),
+    [("os.kill(os.getpid(), 9)", "missing"), ("1 / 0", "missing"), (f"os._exit({local._REFUSED})", "unsafe")],
+    ids=["killed", "broken", "refused"],
+)
+def test_only_a_refusal_means_that_there_are_no_namespaces(local_backend, monkeypatch, says, level):
+    real = local._code
+    monkeypatch.setattr(local, "_code", lambda module, then: real(module, says if "probe" in then else then))
+    asked = LocalBackend()
+    (finding,) = [finding for finding in asked.check() if finding.check == "namespaces"]
+    assert finding.level == level
+    if level == "missing":
+        with pytest.raises(SandboxUnavailable, match="namespaces ended with"):
+            asked.start(SandboxSpec())
+        monkeypatch.undo()
+        assert asked._own_namespaces().level == local_backend._own_namespaces().level
 
 
 FILES = """
