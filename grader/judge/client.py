@@ -83,7 +83,7 @@ class _Forks:
                 raise
             except (OSError, EOFError, ValueError) as error:
                 ours.close()
-                raise JudgeError(f"what forks judges does not answer: {error or type(error).__name__}") from None
+                raise JudgeError(f"what forks judges does not answer: {str(error) or type(error).__name__}") from None
         if pid <= 0:
             ours.close()
             raise JudgeError("what forks judges has ended")

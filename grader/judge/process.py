@@ -5,6 +5,7 @@ A suite that cannot be forked (see `grader.judge.forkable`) is collected for eac
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import resource
@@ -12,6 +13,7 @@ import sys
 import time
 from base64 import b64decode
 from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +105,9 @@ def collect(suite: dict[str, Any], next_job: Callable[[bool], tuple[Line, dict[s
 
 
 def warm(runtime: str, scratch: str) -> None:
-    """Import what judges need, by using it: torch loads some 500 modules at its first use; then keep it all shared."""
-    sys.pycache_prefix = scratch
+    """Import what judges need, by using it: torch loads some 500 modules at its first use; then keep it all shared.
+    What suites import later is compiled into `scratch`: nothing is written beside them, and nothing read."""
+    sys.dont_write_bytecode = True
     if runtime != "python":
         _warm_torch()
     suite = Path(scratch) / "test_warm.py"
@@ -114,8 +117,23 @@ def warm(runtime: str, scratch: str) -> None:
         "def test_fails():\n    assert [1] == [2], 'warm'\n"
     )
     pytest.main(_arguments(suite, Path(scratch)))
+    sys.pycache_prefix, sys.dont_write_bytecode = scratch, False
+    SourceFileLoader.set_data = _keep_compiled  # type: ignore[method-assign, assignment]
     gc.collect()
     gc.freeze()
+
+
+def _keep_compiled(loader: SourceFileLoader, path: str, data: bytes, **_: Any) -> None:
+    """Python's own keeps a file of which a full disk took only the beginning, and fails on it from then on."""
+    part = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(part, "wb") as file:  # buffered: it writes all or raises
+            file.write(data)
+        os.replace(part, path)
+    except OSError:  # done without
+        with contextlib.suppress(OSError):
+            os.unlink(part)
 
 
 def _make_room_for_compiled(tests: Path) -> None:

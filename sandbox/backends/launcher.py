@@ -72,6 +72,8 @@ def probe(refused: int) -> NoReturn:
         mount_own(json.loads(sys.argv[-1]))
     except OSError as error:
         if error.errno in _NEVER or (error.errno == errno.ENOSPC and _none_allowed()):
+            sys.stderr.write(str(error))
+            sys.stderr.flush()
             os._exit(refused)
         raise
     os._exit(0)

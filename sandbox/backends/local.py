@@ -50,6 +50,7 @@ class LocalBackend:
 
     def __init__(self) -> None:
         self._namespaces: bool | None = None
+        self._refusal = ""
 
     def check(self) -> list[Finding]:
         """What this machine offers; "missing" means that `start` refuses."""
@@ -126,9 +127,9 @@ class LocalBackend:
                     json.dumps(told),
                 ]
                 done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+            self._refusal = done.stderr.decode("utf-8", "replace")[-300:].strip()
             if done.returncode not in (0, _REFUSED):
-                said = done.stderr.decode("utf-8", "replace")[-300:].strip() or "it said nothing"
-                raise SandboxLost(f"what asks the kernel for namespaces ended with {done.returncode}: {said}")
+                raise SandboxLost(f"what asks for them ended with {done.returncode}: {self._refusal or 'no word'}")
             self._namespaces = done.returncode == 0
         return self._namespaces
 
@@ -144,8 +145,8 @@ class LocalBackend:
         return Finding(
             "namespaces",
             "unsafe",
-            "this kernel grants no user namespaces to ordinary users: guests see the names of other processes, "
-            "and files are counted instead of bounded by a tmpfs",
+            f"this kernel grants no user namespaces to ordinary users ({self._refusal}): guests see the names of other "
+            "processes, and files are counted instead of bounded by a tmpfs",
             "allow them (sysctl kernel.unprivileged_userns_clone=1, "
             "kernel.apparmor_restrict_unprivileged_userns=0), or use the docker backend",
         )

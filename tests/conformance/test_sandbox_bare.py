@@ -25,7 +25,11 @@ def test_the_check_calls_it_unsafe_and_says_what_to_do(backend):
 
 @pytest.mark.parametrize(
     ("says", "level"),
-    [("os.kill(os.getpid(), 9)", "missing"), ("1 / 0", "missing"), (f"os._exit({local._REFUSED})", "unsafe")],
+    [
+        ("os.kill(os.getpid(), 9)", "missing"),
+        ("1 / 0", "missing"),
+        (f"sys.stderr.write('EPERM'); sys.stderr.flush(); os._exit({local._REFUSED})", "unsafe"),
+    ],
     ids=["killed", "broken", "refused"],
 )
 def test_only_a_refusal_means_that_there_are_no_namespaces(local_backend, monkeypatch, says, level):
@@ -35,7 +39,7 @@ def test_only_a_refusal_means_that_there_are_no_namespaces(local_backend, monkey
     (finding,) = [finding for finding in asked.check() if finding.check == "namespaces"]
     assert finding.level == level
     if level == "missing":
-        with pytest.raises(SandboxUnavailable, match="namespaces ended with"):
+        with pytest.raises(SandboxUnavailable, match="not known: what asks for them ended with"):
             asked.start(SandboxSpec())
         monkeypatch.undo()
         assert asked._own_namespaces().level == local_backend._own_namespaces().level

@@ -2,8 +2,10 @@
 where the kernel grants none, they share the host's /var/tmp.
 """
 
+import contextlib
 import os
 import subprocess
+import tempfile
 import textwrap
 from dataclasses import replace
 
@@ -13,7 +15,7 @@ from grader.errors import JudgeError
 from grader.grading.runner import Runner
 from grader.settings import Settings
 from sandbox.backends import local
-from sandbox.errors import SandboxLost
+from sandbox.errors import SandboxError, SandboxLost
 from sandbox.limits import Limits
 from tests.functional.conftest import Grade
 
@@ -30,22 +32,22 @@ KEEPS = textwrap.dedent("""
 
 
 @pytest.fixture
-def disk(missing, tmp_path, monkeypatch):
-    """A small file system, where sandboxes without namespaces have their folders."""
+def disk(missing, tmp_path):
+    """A small file system."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m,nr_inodes=64", "grader-test", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m,nr_inodes=400", "grader-test", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         missing(f"no file system can be mounted: {done.stderr.strip()}")
-    monkeypatch.setattr(local, "_FOLDERS", str(folder))
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture
-def bare(disk, local_backend):
-    """A runner whose guests have no file system of their own."""
+def bare(disk, local_backend, monkeypatch):
+    """A runner whose guests have no file system of their own, but the small one."""
+    monkeypatch.setattr(local, "_FOLDERS", str(disk))
     backend = local.LocalBackend()
     backend._namespaces = False
     with Runner(Settings(policy="per_process", pool_size=1), backend) as runner:
@@ -124,3 +126,18 @@ def test_an_errno_of_the_candidates_own_is_no_fault(grade: Grade):
     solution = "import errno, os\ndef kept(x): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))"
     (flaw,) = grade(SUITE, solution).flaws.values()
     assert flaw.startswith("failed: OSError")
+
+
+def test_a_disk_that_is_full_for_a_moment_breaks_no_judge(grade: Grade, disk, local_backend, monkeypatch):
+    """What suites import is kept compiled below the judges' folder, where all of that parent read it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    suite = "import solution\nfrom pydoc_data import topics\ndef test_kept(): assert solution.kept(3) == 3\n"
+    with Runner(Settings(policy="per_process", pool_size=1), local.LocalBackend()) as runner:
+        assert grade(SUITE, KEEPS, runner=runner).flaws == {}
+        fill(disk, None)
+        with open(disk / "blocks", "r+b") as file:
+            file.truncate(file.seek(0, os.SEEK_END) - 3 * 4096)
+        with contextlib.suppress(JudgeError, SandboxError):
+            grade(suite, KEEPS, runner=runner)
+        clear(disk)
+        assert grade(suite, KEEPS, runner=runner).flaws == {}
