@@ -1,7 +1,7 @@
-"""`make bench`: one table from one run.
+"""`make bench`: two tables from one run, for a torch suite and for one in pure Python.
 
-Every way grades the same correct submission to the same ten-test torch suite, one after the other, on an otherwise idle
-machine. Times are told as ratios to bare pytest too, since only these mean something on another machine.
+Every way grades the same correct submission to the same ten tests, one after the other, on an otherwise idle machine.
+Times are told as ratios to bare pytest too, since only these mean something on another machine.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from rich.table import Table
 from tests.benchmarks import ways
 from tests.benchmarks.meters import PeakMemory, Row, busy_s, machine
 
-SLUG = "small-torch"
-WAYS: dict[str, Callable[[], contextlib.AbstractContextManager[ways.Grade]]] = {
-    "bare python -m pytest, no sandbox": lambda: ways.bare_pytest(SLUG),
-    "docker run per submission": lambda: ways.container_per_submission(SLUG),
-    "service, docker, per_container": lambda: ways.service(SLUG, "docker", "per_container"),
-    "service, docker, per_process": lambda: ways.service(SLUG, "docker", "per_process"),
-    "service, local, per_container": lambda: ways.service(SLUG, "local", "per_container"),
-    "service, local, per_process": lambda: ways.service(SLUG, "local", "per_process"),
+Way = Callable[[str], contextlib.AbstractContextManager[ways.Grade]]
+SLUGS = ("small-torch", "small-python")
+WAYS: dict[str, Way] = {
+    "bare python -m pytest, no sandbox": ways.bare_pytest,
+    "docker run per submission": ways.container_per_submission,
+    "service, docker, per_container": lambda slug: ways.service(slug, "docker", "per_container"),
+    "service, docker, per_process": lambda slug: ways.service(slug, "docker", "per_process"),
+    "service, local, per_container": lambda slug: ways.service(slug, "local", "per_container"),
+    "service, local, per_process": lambda slug: ways.service(slug, "local", "per_process"),
 }
 RESULTS = Path(__file__).with_name("results.md")
 
@@ -35,26 +36,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--runs", type=int, default=20, help="gradings per way (default 20)")
     parser.add_argument("--pause", type=float, default=2.5, help="seconds between gradings, so that a pool keeps up")
-    parser.add_argument("--keep", action="store_true", help=f"write the table to {RESULTS.name}")
+    parser.add_argument("--keep", action="store_true", help=f"write the tables to {RESULTS.name}")
     options = parser.parse_args()
     console = Console(stderr=True)
-    rows = []
-    for name, way in WAYS.items():
-        console.print(f"{name} …")
-        rows.append(measure(name, way, options.runs, options.pause))
-        console.print(f"  median {rows[-1].median_s * 1000:.0f} ms")
-    Console().print(table(rows))
+    found: dict[str, list[Row]] = {}
+    for slug in SLUGS:
+        found[slug] = []
+        for name, way in WAYS.items():
+            console.print(f"{slug}: {name} …")
+            found[slug].append(measure(name, slug, way, options.runs, options.pause))
+            console.print(f"  median {found[slug][-1].median_s * 1000:.0f} ms")
+    for slug, rows in found.items():
+        Console().print(table(slug, rows))
     if options.keep:
-        RESULTS.write_text(markdown(rows, options.runs))
+        RESULTS.write_text(markdown(found, options.runs))
 
 
-def measure(
-    name: str, way: Callable[[], contextlib.AbstractContextManager[ways.Grade]], runs: int, pause: float
-) -> Row:
+def measure(name: str, slug: str, way: Way, runs: int, pause: float) -> Row:
     """Time `runs` gradings, `pause` seconds apart. Processor time includes what happens in the pauses: a pool that
     starts a new sandbox after each grading pays for it there; what the machine spends at rest is taken off."""
     rest_s = _at_rest(3.0)
-    with PeakMemory() as memory, way() as grade:
+    with PeakMemory() as memory, way(slug) as grade:
         grade()
         time.sleep(pause)
         seconds, busy, began = [], busy_s(), time.monotonic()
@@ -92,18 +94,20 @@ def cells(rows: list[Row]) -> list[tuple[str, ...]]:
 HEADINGS = ("way", "median ms", "p95 ms", "against bare pytest", "CPU s per grading", "peak MB")
 
 
-def table(rows: list[Row]) -> Table:
-    built = Table(*HEADINGS, title=machine())
+def table(slug: str, rows: list[Row]) -> Table:
+    built = Table(*HEADINGS, title=f"{slug}; {machine()}")
     for row in cells(rows):
         built.add_row(*row)
     return built
 
 
-def markdown(rows: list[Row], runs: int) -> str:
+def markdown(found: dict[str, list[Row]], runs: int) -> str:
     today = datetime.datetime.now(datetime.UTC).date()
-    lines = [f"{machine()}; {today}; {runs} gradings per way (`make bench`).", ""]
-    lines += ["| " + " | ".join(HEADINGS) + " |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]
-    lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
+    lines = [f"{machine()}; {today}; {runs} gradings per way (`make bench`)."]
+    for slug, rows in found.items():
+        lines += ["", f"`{slug}`, ten tests:", ""]
+        lines += ["| " + " | ".join(HEADINGS) + " |", "| --- " + "| ---: " * (len(HEADINGS) - 1) + "|"]
+        lines += ["| " + " | ".join(row) + " |" for row in cells(rows)]
     return "\n".join(lines) + "\n"
 
 
