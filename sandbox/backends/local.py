@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ class LocalBackend:
         """Whether namespaces can be entered *and* mounted in: some distributions grant the first without the second.
         Raises SandboxLost if only this try failed: nobody shall have less around him for that."""
         if self._namespaces is None:
-            with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_FOLDERS) as home:
+            with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_FOLDERS) as home, _held(home):
                 told = {"files_mb": 1, "home": home, "tmpfs": ["/dev/shm"], "readable": ["/usr", "/dev/null"]}
                 command = [
                     sys.executable,
@@ -243,6 +244,17 @@ class _LocalAnchor:
     def said(self) -> str:
         """The end of what the launcher wrote to stderr, for the log."""
         return self._said.decode("utf-8", "replace")[-500:].strip() or "it said nothing"
+
+
+@contextlib.contextmanager
+def _held(folder: str) -> Iterator[None]:
+    """While the block runs, no other worker takes it for abandoned, whatever its clock says."""
+    lock = hold(folder)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def _remove_leftovers() -> None:

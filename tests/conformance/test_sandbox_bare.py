@@ -1,13 +1,17 @@
 """The local backend on a kernel that grants no namespaces: less is hidden there, and nothing less is limited."""
 
 import os
+import threading
 
 import pytest
 
+from sandbox import folders
 from sandbox.backends import local
 from sandbox.backends.local import LocalBackend
 from sandbox.errors import SandboxLost, SandboxUnavailable
+from sandbox.guest import meter
 from sandbox.interface import Cause, SandboxSpec
+from tests.functional.service import until
 
 
 @pytest.fixture
@@ -43,6 +47,31 @@ def test_only_a_refusal_means_that_there_are_no_namespaces(local_backend, monkey
             asked.start(SandboxSpec())
         monkeypatch.undo()
         assert asked._own_namespaces().level == local_backend._own_namespaces().level
+
+
+def test_no_worker_with_another_clock_sweeps_away_what_asks_for_namespaces(local_backend, monkeypatch, tmp_path):
+    """Chaos found it: the mount failed, and the worker did without namespaces from then on."""
+    real = local._code
+    monkeypatch.setattr(local, "_code", lambda module, then: real(module, f"sys.stdin.read(1)\n{then}"))
+    monkeypatch.setattr(local, "_FOLDERS", str(tmp_path))
+    monkeypatch.setattr(folders.time, "time", lambda: 4e9)
+    asked, said = LocalBackend(), []
+    reading, writing = os.pipe()
+    saved = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        asking = threading.Thread(target=lambda: said.append(asked._has_namespaces()))
+        asking.start()
+        until(lambda: list(tmp_path.iterdir()), "a folder to ask in")
+        until(lambda: len(list(meter.descendants(os.getpid()))) > 0, "what asks")
+        local._remove_leftovers()
+        os.write(writing, b"!")
+        asking.join()
+    finally:
+        os.dup2(saved, 0)
+        for fd in (reading, writing, saved):
+            os.close(fd)
+    assert said == [local_backend._has_namespaces()]
 
 
 FILES = """
