@@ -23,10 +23,11 @@ _WAIT_S = 20.0
 
 
 class Stock:
-    """`folders`: where everything that is made meanwhile is made."""
+    """`folders`: where everything that is made meanwhile is made; `others`: where others in this very process make
+    theirs, whose processes are not ours."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        self._folders = [str(folder) for folder in folders]
+    def __init__(self, folders: Sequence[Path], others: Sequence[str] = ()) -> None:
+        self._folders, self._others = [str(folder) for folder in folders], others
 
     def take(self) -> set[str]:
         """All there is, each with a name that says what it is."""
@@ -47,6 +48,8 @@ class Stock:
         for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
             with contextlib.suppress(OSError):
                 line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+                if any(folder in line for folder in self._others):
+                    continue
                 if pid in below or self._ours(line):
                     yield f"process {pid} ({line[:200] or Path(f'/proc/{pid}/stat').read_text()[:60]})"
 
