@@ -16,7 +16,7 @@ judge answers ("return", id, value) or ("throw", id, exception) or, if its funct
 first sends a request of its own, which is then the innermost. Every message names the innermost request, or it is a
 violation.
 
-**Ops.** load, seed, find, get, set, del, dir, call, special, next, copy, send (a function of the suite's), backward,
+**Ops.** files, load, seed, find, get, set, del, dir, call, special, next, copy, send (a function of the suite's), backward,
 push. `sandbox.guest.agent` says what each takes.
 
 **Violations.** Anything unknown, late, doubled, unsolicited, malformed or too large raises `WireViolation` on the
