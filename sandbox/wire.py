@@ -16,8 +16,8 @@ judge answers ("return", id, value) or ("throw", id, exception) or, if its funct
 first sends a request of its own, which is then the innermost. Every message names the innermost request, or it is a
 violation.
 
-**Ops.** files, load, seed, find, get, set, del, dir, call, special, next, copy, send (a function of the suite's), backward,
-push. `sandbox.guest.agent` says what each takes.
+**Ops.** files, load, seed, find, get, set, del, dir, call, special, next, copy, send (a function of the suite's),
+backward, push. `sandbox.guest.agent` says what each takes.
 
 **Violations.** Anything unknown, late, doubled, unsolicited, malformed or too large raises `WireViolation` on the
 judge's side, which ends the sandbox as crashed. Nothing resynchronises.
