@@ -26,9 +26,12 @@ _PYTEST_IMAGE = "grader-benchmark:pytest"
 
 @contextlib.contextmanager
 def bare_pytest(slug: str) -> Iterator[Grade]:
-    """No sandbox at all: `python -m pytest` beside the solution."""
+    """No sandbox at all: `python -m pytest` beside the solution, without the plugins that this project has."""
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
     with _folder(slug) as folder:
-        yield lambda: _run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"], cwd=folder)
+        yield lambda: _run(command, cwd=folder, env=environment)
 
 
 @contextlib.contextmanager
@@ -168,7 +171,9 @@ def _make_pytest_image() -> None:
         _run([sys.executable, "-m", "pip", "download", "--quiet", "--dest", f"{folder}/wheels", "pytest==9.2.0"])
         Path(folder, "Dockerfile").write_text(
             "FROM grader-sandbox:torch\nCOPY wheels /wheels\nRUN for w in /wheels/*.whl; do "
-            "/opt/runtime/bin/python -m zipfile -e $w /opt/runtime/lib/python3.11/site-packages; done\n"
+            "/opt/runtime/bin/python -m zipfile -e $w /opt/runtime/lib/python3.11/site-packages; done; "
+            "cd /opt/runtime/lib/python3.11/site-packages; "
+            "/opt/runtime/bin/python -m compileall -q _pytest pytest pluggy iniconfig pygments packaging\n"
         )
         _run(["docker", "build", "--quiet", "--network", "none", "--tag", _PYTEST_IMAGE, folder])
 
