@@ -6,8 +6,8 @@
     AssertionError
     └── Refused            the suite asked a candidate's object for something that decides a verdict
 
-The first two are no Exceptions, so that `except Exception` in a suite does not swallow it; and both are noted by the
-session, so that a test which swallows them anyway does not pass.
+The first two are no Exceptions, so that `except Exception` in a suite does not swallow them; and all three are noted by
+the session, so that a test which swallows them anyway does not pass.
 """
 
 from __future__ import annotations

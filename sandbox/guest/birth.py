@@ -38,7 +38,7 @@ def become_guest(
     channel: int, output: int, born: int, limits: dict[str, Any], uid: int | None, folder: str
 ) -> NoReturn:
     """Never returns. `born`: where it says `BORN` before it serves, or what failed; nothing foreign has run by then, so
-    that is true."""
+    that is true. An agent that fails later leaves with 70; so can anybody, and it counts as a crash."""
     try:
         _descriptors(channel, output, born)
         if os.nice(0) <= 0:

@@ -54,8 +54,8 @@ def bare(disk, local_backend, monkeypatch):
         yield runner
 
 
-def fill(folder, spare_inodes=0):
-    """Leave room for so many empty files, and for no content."""
+def fill(folder, spare_inodes):
+    """Leave room for so many empty files (None: for all that there is), and for no content."""
     with open(folder / "blocks", "wb", buffering=0) as file:
         try:
             while file.write(bytes(4096)):
@@ -76,8 +76,8 @@ def clear(folder):
     "spare_inodes", [0, 1, None], ids=["no guest is born", "no file is written", "it cannot write"]
 )
 def test_a_full_disk_below_the_sandboxes_is_a_fault(grade: Grade, disk, bare, spare_inodes):
-    def graded(solution=KEEPS):
-        return grade(SUITE, solution, runner=bare, limits=LIMITS).flaws
+    def graded():
+        return grade(SUITE, KEEPS, runner=bare, limits=LIMITS).flaws
 
     assert graded() == {}
     fill(disk, spare_inodes)
