@@ -20,7 +20,10 @@ class Role(StrEnum):
 
 
 class ApiKey(Base):
-    """``digest`` is SHA-256 of the key, which has 256 random bits: nothing slower is needed. ``hint`` is its start."""
+    """``digest`` is SHA-256 of the key, which has 256 random bits: nothing slower is needed. ``hint`` is its start.
+
+    ``assessment`` is what it was handed out for: what is sent with it belongs there.
+    """
 
     __tablename__ = "api_keys"
 
@@ -29,5 +32,6 @@ class ApiKey(Base):
     role: Mapped[Role] = mapped_column(word(Role))
     hint: Mapped[str] = mapped_column(String(20))
     digest: Mapped[str] = mapped_column(String(64), unique=True)
+    assessment: Mapped[str | None] = mapped_column(String(100))
     created_at: Mapped[datetime.datetime] = mapped_column(Moment)
     revoked_at: Mapped[datetime.datetime | None] = mapped_column(Moment)

@@ -18,35 +18,51 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from grader.accounts.models import ApiKey, Role
+from grader.catalog.schema import SLUG
 from grader.db import Database, new_id, now
 from grader.errors import BadInput
 
 PREFIX = "grader_"
 _FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 _HINT = len(PREFIX) + 5
-_MOST_NAME = 200
+_MOST_NAME, _MOST_ASSESSMENT = 200, 100
 _RANKS = (Role.CANDIDATE, Role.REVIEWER, Role.ADMIN)
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a key that is good, and what it may do."""
+    """Who asks: a key that is good, what it may do, and the assessment that it was handed out for, if for one."""
 
     key_id: str
     role: Role
+    assessment: str | None = None
 
     def may(self, role: Role) -> bool:
         """Whether this caller's role is `role`, or includes it."""
         return _RANKS.index(self.role) >= _RANKS.index(role)
 
 
-def create(session: Session, name: str, role: Role) -> tuple[ApiKey, str]:
+def create(session: Session, name: str, role: Role, assessment: str | None = None) -> tuple[ApiKey, str]:
     """A new key: its row, and the key itself, which cannot be had again. Raises BadInput for a name that is none."""
     name = name.strip()
     if not name or len(name) > _MOST_NAME or not name.isprintable():
         raise BadInput(f"a key's name has 1 to {_MOST_NAME} printable characters", "bad_name")
+    if assessment is not None and (len(assessment) > _MOST_ASSESSMENT or not re.fullmatch(SLUG, assessment)):
+        raise BadInput(
+            f"an assessment's name is lower-case words and digits with single hyphens between, such as backend-2026, "
+            f"of at most {_MOST_ASSESSMENT} characters",
+            "bad_name",
+        )
     key = PREFIX + secrets.token_urlsafe(32)
-    row = ApiKey(id=new_id(), name=name, role=role, hint=key[:_HINT], digest=_digest(key), created_at=now(session))
+    row = ApiKey(
+        id=new_id(),
+        name=name,
+        role=role,
+        hint=key[:_HINT],
+        digest=_digest(key),
+        assessment=assessment,
+        created_at=now(session),
+    )
     session.add(row)
     session.flush()
     return row, key
@@ -74,7 +90,7 @@ def authenticate(session: Session, key: str) -> Caller | None:
     if not _FORM.fullmatch(key):
         return None
     row = session.scalar(select(ApiKey).where(ApiKey.digest == _digest(key), ApiKey.revoked_at.is_(None)))
-    return None if row is None else Caller(row.id, row.role)
+    return None if row is None else Caller(row.id, row.role, row.assessment)
 
 
 def ensure_first_key(database: Database, file: Path) -> str | None:

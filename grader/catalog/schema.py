@@ -14,6 +14,7 @@ from grader.errors import ExerciseError
 from sandbox.guest.runtimes import RUNTIMES
 
 SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+Slug = Annotated[str, Field(pattern=SLUG, max_length=100)]
 FILE = "exercise.toml"
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -75,7 +76,7 @@ class WrongTable(_Table):
 
 
 class ExerciseTable(_Table):
-    slug: Annotated[str, Field(pattern=SLUG, max_length=100)]
+    slug: Slug
     title: Text
     runtime: str
     title_in: dict[Language, Text] = {}

@@ -41,6 +41,7 @@ KeyOption = Annotated[
     str | None,
     typer.Option("--key", envvar="GRADER_KEY", help="API key; without it, the one a server left in GRADER_DATA_DIR."),
 ]
+AssessmentOption = Annotated[str | None, typer.Option(help="Name of an assessment.")]
 MomentOption = Annotated[str | None, typer.Option(metavar="MOMENT", help="RFC 3339; without a zone, this machine's.")]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from grader.cli.common import KeyOption, MomentOption, ServerOption, moment, opened_client
+from grader.cli.common import AssessmentOption, KeyOption, MomentOption, ServerOption, moment, opened_client
 from grader.cli.show import err, words
 from grader.errors import BadInput
 from grader.grading.model import Verdict
@@ -27,6 +27,7 @@ def export(
     ],
     *,
     exercise: Annotated[str | None, typer.Option(help="Slug of an exercise.")] = None,
+    assessment: AssessmentOption = None,
     verdict: Annotated[Verdict | None, typer.Option(help="How the grading that counts turned out.")] = None,
     since: MomentOption = None,
     until: MomentOption = None,
@@ -40,6 +41,7 @@ def export(
         raise BadInput(f"{file}: the name must end in .csv or .jsonl") from None
     asked = {
         "exercise": exercise,
+        "assessment": assessment,
         "verdict": verdict,
         "since": moment("--since", since),
         "until": moment("--until", until),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -33,11 +32,15 @@ def create(
     role: Annotated[
         Role, typer.Option(help="candidate: own submissions; reviewer: reads everything; admin: everything.")
     ],
+    assessment: Annotated[
+        str | None,
+        typer.Option(help="What it is handed out for, such as backend-2026: what is sent with it belongs there."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Create a key. It is shown now and never again: only its hash is kept."""
     with _session() as session:
-        row, key = service.create(session, name, role)
+        row, key = service.create(session, name, role, assessment)
     if as_json:
         print_json(_told(row) | {"key": key})
         return
@@ -54,11 +57,13 @@ def listed(as_json: JsonOption = False) -> None:
         print_json({"keys": [_told(row) for row in rows]})
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head, least in (("Id", 32), ("Name", 4), ("Role", 9), ("Key", 13), ("Created", 0), ("Revoked", 0)):
+    for head, least in (("Id, key", 32), ("Name, assessment", 4), ("Role", 9), ("Since", 10)):
         table.add_column(head, min_width=least, overflow="fold")
     for row in rows:
-        about = row.id, row.name, row.role, f"{row.hint}…", _shown(row.created_at), _shown(row.revoked_at)
-        table.add_row(*(words(field, "dim" if row.revoked_at else "") for field in about))
+        first = row.id, row.name, row.role, f"{row.created_at.astimezone():%F}"
+        ended = ("revoked", f"{row.revoked_at.astimezone():%F}") if row.revoked_at else ("", "")
+        cells = zip(first, (f"{row.hint}…", row.assessment or "", *ended), strict=True)
+        table.add_row(*(words("\n".join(cell).rstrip(), "dim" if row.revoked_at else "") for cell in cells))
     out().print(table)
 
 
@@ -94,11 +99,8 @@ def _told(row: ApiKey) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         "role": str(row.role),
+        "assessment": row.assessment,
         "hint": row.hint,
         "created_at": row.created_at.isoformat(),
         "revoked_at": None if row.revoked_at is None else row.revoked_at.isoformat(),
     }
-
-
-def _shown(moment: datetime.datetime | None) -> str:
-    return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from grader.cli.common import JsonOption, KeyOption, MomentOption, ServerOption, moment, opened_client
+from grader.cli.common import AssessmentOption, JsonOption, KeyOption, MomentOption, ServerOption, moment, opened_client
 from grader.cli.show import complain, err, out, print_json, style, words
 from grader.client import Client
 from grader.errors import BadInput
@@ -38,6 +38,7 @@ def create(
     reason: Reason,
     *,
     exercise: Annotated[str | None, typer.Option(help="Slug of an exercise.")] = None,
+    assessment: AssessmentOption = None,
     digest: Annotated[
         str | None, typer.Option(help="Version of the exercise that made the grading which counts (sha256:…).")
     ] = None,
@@ -68,6 +69,7 @@ def create(
     """
     selection: dict[str, Any] = {
         "exercise": exercise,
+        "assessment": assessment,
         "exercise_digest": digest,
         "since": moment("--since", since),
         "until": moment("--until", until),

@@ -26,6 +26,9 @@ def submit(
         Path, typer.Argument(help="A .py file, a folder with solution.py, or a .zip, .tar.gz, .tgz or .tar of one.")
     ],
     *,
+    assessment: Annotated[
+        str | None, typer.Option(help="Name of the assessment that it belongs to, for reviewers; default: the key's.")
+    ] = None,
     server: ServerOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -39,7 +42,7 @@ def submit(
     settings = read_settings()
     files = from_path(path, Caps.of(settings))
     with opened_client(server, key) as client:
-        stored = client.submit(exercise, files)
+        stored = client.submit(exercise, files, assessment)
         err().print(words(f"submission {stored['id']}", "dim"))
         if not wait:
             _show(stored, as_json, extra=("id",))

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from grader.accounts.service import Caller
-from grader.catalog.schema import SLUG
+from grader.catalog.schema import Slug
 from grader.exports import spreadsheet
 from grader.grading.model import Verdict
 from grader.submissions import service
@@ -22,7 +22,10 @@ from grader.web.documented import Absent, problems
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"])
 _PAGE = 200
-_ABOUT = ("id", "exercise", "key_id", "created_at", "finished_at", "status", "verdict", "score", "max_score", "digest")
+_ABOUT = (
+    *("id", "exercise", "assessment", "key_id", "created_at", "finished_at"),
+    *("status", "verdict", "score", "max_score", "digest"),
+)
 _MADE_FROM = ("exercise_digest", "image")  # not the seed: it has more digits than a spreadsheet's numbers
 
 
@@ -31,14 +34,15 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    exercise: str | Absent = Field(None, pattern=SLUG, max_length=100, description="Slug of an exercise.")
+    exercise: Slug | Absent = Field(None, description="Slug of an exercise.")
+    assessment: Slug | Absent = Field(None, description="Name of an assessment.")
     verdict: Verdict | Absent = Field(None, description="How the grading that counts turned out.")
     since: AwareDatetime | Absent = Field(None, description="Submitted then or later (RFC 3339).")
     until: AwareDatetime | Absent = Field(None, description="Submitted before then (RFC 3339).")
 
     @property
     def filters(self) -> Filters:
-        return Filters(self.exercise, None, self.verdict, self.since, self.until)
+        return Filters(**self.model_dump())
 
 
 @router.get(

@@ -36,6 +36,7 @@ class Selection:
     """Which submissions, by what counts for them now; None or nothing leaves a field open. All must hold."""
 
     exercise: str | None = None
+    assessment: str | None = None
     exercise_digest: str | None = None
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
@@ -212,6 +213,8 @@ def _chosen(selection: Selection) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [Grading.counts.is_(True), Grading.status.in_(_ENDED)]
     if selection.exercise is not None:
         found.append(Submission.exercise == selection.exercise)
+    if selection.assessment is not None:
+        found.append(Submission.assessment == selection.assessment)
     if selection.exercise_digest is not None:
         found.append(Grading.exercise_digest == selection.exercise_digest)
     if selection.since is not None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from grader.catalog.schema import SLUG
+from grader.catalog.schema import Slug
 from grader.grading.model import Outcome, Verdict
 from grader.regrades.changeset import Line, Progress, Summary, change_in_points
 from grader.regrades.models import COMPARED, Act, Found, Only, Policy, Regrade, State
 from grader.regrades.service import Applied, Part, Selection
-from grader.web.documented import Absent
 
 _REASON = Field(min_length=1, max_length=2000, description="Why, for whoever reads it later.")
 
@@ -23,14 +22,15 @@ class _View(BaseModel):
 
 
 class SelectionBody(_View):
-    """Which submissions: all must hold; what is left out is open. Those not graded yet are never chosen."""
+    """Which submissions: all must hold; what is left out, or null, is open. Those not graded yet are never chosen."""
 
-    exercise: str | Absent = Field(None, pattern=SLUG, max_length=100, description="Slug of the exercise.")
-    exercise_digest: str | Absent = Field(
-        None, max_length=80, description="Version of the exercise that the grading which counts was made with."
+    exercise: Slug | None = Field(None, description="Slug of the exercise.")
+    assessment: Slug | None = Field(None, description="Name of the assessment.")
+    exercise_digest: Annotated[str, Field(max_length=80)] | None = Field(
+        None, description="Version of the exercise that the grading which counts was made with."
     )
-    since: AwareDatetime | Absent = Field(None, description="Submitted then or later (RFC 3339).")
-    until: AwareDatetime | Absent = Field(None, description="Submitted before then (RFC 3339).")
+    since: AwareDatetime | None = Field(None, description="Submitted then or later (RFC 3339).")
+    until: AwareDatetime | None = Field(None, description="Submitted before then (RFC 3339).")
     verdicts: list[Verdict] = Field(default_factory=list, max_length=20, description="One of these verdicts.")
     faults: bool = Field(False, description="Those that ended in a fault; beside `verdicts`, these as well.")
     ids: list[str] = Field(default_factory=list, max_length=10_000, description="Ids of submissions.")

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 
 from grader.accounts.models import Role
 from grader.accounts.service import Caller
-from grader.catalog.schema import SLUG
+from grader.catalog.schema import Slug
 from grader.grading import service as gradings
 from grader.grading.model import Status, Verdict
 from grader.grading.models import Kind
@@ -70,7 +70,8 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    exercise: str | Absent = Field(None, pattern=SLUG, max_length=100, description="Slug of an exercise.")
+    exercise: Slug | Absent = Field(None, description="Slug of an exercise.")
+    assessment: Slug | Absent = Field(None, description="Name of an assessment.")
     status: Status | Absent = Field(None, description="Where the grading stands.")
     verdict: Verdict | Absent = Field(None, description="How the grading turned out.")
     since: AwareDatetime | Absent = Field(None, description="Submitted then or later (RFC 3339).")
@@ -81,7 +82,7 @@ class Asked(BaseModel):
 
     @property
     def filters(self) -> Filters:
-        return Filters(self.exercise, self.status, self.verdict, self.since, self.until, self.key)
+        return Filters(**self.model_dump(exclude={"key", "cursor", "limit"}), key_id=self.key)
 
 
 @router.post(
@@ -102,6 +103,8 @@ async def submit(
     sent = await incoming(request, Caps.of(context.settings))
     if sent.kind is Kind.BATCH and not caller.may(Role.REVIEWER):
         raise Problem(403, "only reviewers and admins may submit with kind `batch`; leave it out")
+    if sent.assessment is not None and not caller.may(Role.REVIEWER):
+        raise Problem(403, "only reviewers and admins may name an assessment; leave it out: your key knows its own")
     view, replayed = await run_in_threadpool(_store, context, caller, sent, idempotency_key)
     response.headers["Location"] = f"{router.prefix}/{view.id}"
     if replayed:

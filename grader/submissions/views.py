@@ -78,6 +78,7 @@ class SubmissionView(GradedView):
     exercise: str = Field(examples=["attention-classifier"])
     digest: str = Field(description="Digest of the submitted files.", examples=["sha256:9f86d08188…"])
     key_id: str = Field(description="The key that it was sent with.")
+    assessment: str | None = Field(description="The assessment that it belongs to.", examples=["backend-2026"])
     created_at: datetime.datetime
 
 
@@ -95,6 +96,7 @@ class SummaryView(_View):
     id: str
     exercise: str
     key_id: str
+    assessment: str | None
     created_at: datetime.datetime
     finished_at: datetime.datetime | None
     status: Status
@@ -130,6 +132,7 @@ def submission_view(submission: Submission, grading: Grading, caller: Caller) ->
         exercise=submission.exercise,
         digest=submission.digest,
         key_id=submission.key_id,
+        assessment=submission.assessment,
         created_at=submission.created_at,
         **_graded(grading, caller),
     )

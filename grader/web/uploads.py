@@ -8,10 +8,12 @@ from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import ClientDisconnect
 
+from grader.catalog.schema import Slug
 from grader.grading.models import Kind
 from grader.submissions.archives import unpack
 from grader.submissions.files import Caps, check
@@ -20,6 +22,9 @@ from grader.web.problems import Problem, invalid
 
 FORM_OVERHEAD = 64 << 10  # bytes of a request that are not the archive
 _WITHIN_S = 120.0
+_ASSESSMENT = Field(
+    None, description="Name of the assessment that it belongs to, for reviewers only; left out, it is that of the key."
+)
 _HOW = "send JSON (application/json) with exercise and files, or a form (multipart/form-data) with exercise and file"
 
 
@@ -34,6 +39,7 @@ class SubmissionRequest(BaseModel):
         examples=[{"solution.py": "def add(a, b):\n    return a + b\n"}],
     )
     kind: Kind = Field(Kind.INTERACTIVE, description="`batch` gives way to people who wait; for reviewers only.")
+    assessment: Slug | None = _ASSESSMENT
 
 
 class SubmissionForm(BaseModel):
@@ -47,6 +53,7 @@ class SubmissionForm(BaseModel):
         json_schema_extra={"format": "binary"},
     )
     kind: Kind = Field(Kind.INTERACTIVE, description="`batch` gives way to people who wait; for reviewers only.")
+    assessment: Slug | SkipJsonSchema[None] = _ASSESSMENT
 
 
 async def incoming(request: Request, caps: Caps) -> Sent:
@@ -75,7 +82,7 @@ def _from_json(body: bytes, caps: Caps) -> Sent:
     except ValidationError as error:
         raise invalid(error.errors(include_url=False, include_context=False, include_input=False), "body") from None
     files = {path: text.encode() for path, text in told.files.items()}
-    return Sent(told.exercise, check(files, caps), told.kind)
+    return Sent(told.exercise, check(files, caps), told.kind, told.assessment)
 
 
 async def _form(request: Request, caps: Caps) -> Sent:
@@ -84,7 +91,7 @@ async def _form(request: Request, caps: Caps) -> Sent:
         upload, told = _only_file(form), _fields(form)
         data = await upload.read()
         files = await run_in_threadpool(unpack, upload.filename or "", data, caps)
-        return Sent(told.exercise, files, told.kind)
+        return Sent(told.exercise, files, told.kind, told.assessment)
     finally:
         await form.close()
 

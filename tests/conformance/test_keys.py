@@ -12,9 +12,9 @@ from grader.accounts.service import Caller
 from grader.errors import BadInput
 
 
-def made(database, role=Role.CANDIDATE, name="Ada"):
+def made(database, role=Role.CANDIDATE, name="Ada", assessment=None):
     with database.begin() as session:
-        return service.create(session, name, role)
+        return service.create(session, name, role, assessment)
 
 
 def holder(database, key):
@@ -30,6 +30,18 @@ def test_a_key_is_its_holder_s_and_only_its_hash_is_stored(database):
         assert key not in repr(vars(stored))
         assert key.startswith(stored.hint)
         assert len(stored.hint) < 15
+
+
+def test_a_key_knows_the_assessment_that_it_was_handed_out_for(database):
+    _, key = made(database, assessment="backend-2026")
+    assert holder(database, key).assessment == "backend-2026"
+    assert holder(database, made(database)[1]).assessment is None
+
+
+@pytest.mark.parametrize("assessment", ["", "Backend", "two words", "a--b", "=1+1", "ä", "a" * 101, "a\n"])
+def test_an_assessment_s_name_that_is_none_is_refused(database, assessment):
+    with pytest.raises(BadInput, match="such as backend-2026"):
+        made(database, assessment=assessment)
 
 
 def test_no_two_keys_are_alike(database):

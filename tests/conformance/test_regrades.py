@@ -389,6 +389,7 @@ def test_a_selection_chooses_by_what_counts_now(world):
     with world.database.begin() as session:
         middle = session.get_one(Submission, partial).created_at
         digest = gradings.counting(session, passed).exercise_digest
+        session.get_one(Submission, partial).assessment = "backend-2026"
     submit(world.database, exercise="adding")  # waits, so it is never chosen
 
     def chosen(**about):
@@ -402,6 +403,8 @@ def test_a_selection_chooses_by_what_counts_now(world):
     assert chosen(ids=[failed, "0" * 32]) == 1
     assert chosen(since=middle) == 2
     assert chosen(until=middle) == 1
+    assert chosen(assessment="backend-2026") == chosen(assessment="backend-2026", ids=[partial, failed]) == 1
+    assert chosen(assessment="backend-2025") == chosen(assessment="backend-2026", exercise="other") == 0
     with pytest.raises(BadInput, match="no graded submission is chosen"):
         world.begin(Selection(exercise="other"))
 

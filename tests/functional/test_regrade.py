@@ -100,6 +100,24 @@ def test_results_are_exported_for_spreadsheets_and_programs(service, submitted, 
     assert len((tmp_path / "none.csv").read_text("utf-8-sig").splitlines()) == 1
 
 
+def test_an_assessment_is_a_key_s_and_chooses_for_regrades_and_exports(service, tmp_path):
+    made = service.cli("key", "create", "Ada", "--role", "candidate", "--assessment", "backend-2026", "--json")
+    ada = json.loads(made.stdout)
+    assert ada["assessment"] == "backend-2026"
+    assert "backend-2026" in service.cli("key", "list").stdout
+    (tmp_path / "solution.py").write_text(RIGHT)
+    refused = service.cli("submit", "adding", tmp_path / "solution.py", "--assessment", "x", GRADER_KEY=ada["key"])
+    assert (refused.returncode, "your key knows its own" in refused.stderr) == (2, True)
+    assert service.cli("submit", "adding", tmp_path / "solution.py", GRADER_KEY=ada["key"]).returncode == 1
+    others = service.cli("submit", "adding", tmp_path / "solution.py", "--assessment", "backend-2027")
+    assert others.returncode == 1, others.stderr
+    counted = service.cli("regrade", "create", "--reason", "x", "--assessment", "backend-2026", "--dry-run", "--json")
+    assert json.loads(counted.stdout) == {"submissions": 1}
+    assert service.cli("export", tmp_path / "results.csv", "--assessment", "backend-2027").returncode == 0
+    with (tmp_path / "results.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row["assessment"] for row in csv.DictReader(file)] == ["backend-2027"]
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
@@ -107,7 +125,9 @@ def test_results_are_exported_for_spreadsheets_and_programs(service, submitted, 
         (["regrade", "create", "--reason", "x", "--all", "--exercise", "adding"], "--all chooses everything"),
         (["regrade", "create", "--reason", "x", "--exercise", "ading"], "ading"),
         (["regrade", "create", "--reason", "x", "--since", "yesterday"], "'yesterday' is no moment"),
+        (["regrade", "create", "--reason", "x", "--assessment", "never-was"], "no graded submission"),
         (["regrade", "show", "nothing"], "no such regrade"),
+        (["key", "create", "Bo", "--role", "candidate", "--assessment", "Two words"], "such as backend-2026"),
         (["export", "results.xlsx"], "must end in .csv or .jsonl"),
         (["export", "/nowhere/results.csv"], "cannot be written"),
     ],

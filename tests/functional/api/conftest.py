@@ -44,15 +44,15 @@ class Service:
     database: Database
     catalog: Catalog
 
-    def client(self, role: Role | None = Role.CANDIDATE, **headers: str) -> httpx.Client:
-        """A client with a new key of this role; without a role, without a key."""
+    def client(self, role: Role | None = Role.CANDIDATE, assessment: str | None = None, **headers: str) -> httpx.Client:
+        """A client with a new key of this role, handed out for that assessment; without a role, without a key."""
         if role is not None:
-            headers["Authorization"] = f"Bearer {self.key(role)}"
+            headers["Authorization"] = f"Bearer {self.key(role, assessment)}"
         return httpx.Client(base_url=self.url, headers=headers, timeout=20)
 
-    def key(self, role: Role) -> str:
+    def key(self, role: Role, assessment: str | None = None) -> str:
         with self.database.begin() as session:
-            return accounts.create(session, f"key {next(_numbers)}", role)[1]
+            return accounts.create(session, f"key {next(_numbers)}", role, assessment)[1]
 
     def start(self, submission_id: str, told: int = 0, total: int = 3) -> gradings.Claim:
         """Claim a submission's grading as a worker does, and tell the first tests of it."""

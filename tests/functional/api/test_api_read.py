@@ -116,6 +116,20 @@ def test_a_reviewer_can_list_what_one_key_sent(service, candidate, reviewer):
     assert code(candidate.get("/v1/submissions", params={"key": key})) == (403, "forbidden")
 
 
+def test_what_belongs_to_an_assessment_can_be_listed_each_sees_what_is_theirs(service, reviewer):
+    with (
+        service.client(Role.CANDIDATE, assessment="listed-2026") as one,
+        service.client(Role.CANDIDATE, assessment="listed-2026") as other,
+    ):
+        first, second = submitted(one), submitted(other)
+        submitted(reviewer)
+        assert listed(reviewer, assessment="listed-2026") == [second, first]
+        assert listed(one, assessment="listed-2026") == [first]
+        assert listed(one, assessment="listed-2025") == []
+        items = reviewer.get("/v1/submissions?assessment=listed-2026").json()["items"]
+    assert {item["assessment"] for item in items} == {"listed-2026"}
+
+
 def test_a_verdict_that_is_not_shown_cannot_be_searched_for(service, candidate, reviewer):
     identity = submitted(candidate, "shows-none")
     service.grade(identity, "none")
@@ -137,6 +151,7 @@ def test_a_verdict_that_is_not_shown_cannot_be_searched_for(service, candidate, 
         "until=99999999999999999",
         "exercise=%00",
         "key=1",
+        "assessment=Two%20words",
         "colour=red",
     ],
 )

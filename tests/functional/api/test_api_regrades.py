@@ -128,7 +128,23 @@ def test_a_change_set_is_exported_as_data_not_as_formulas(service, reviewer, beg
 def test_what_is_to_be_graded_is_counted_without_a_beginning(reviewer, graded):
     before = len(reviewer.get("/v1/regrades?limit=200").json()["items"])
     assert reviewer.post("/v1/regrades/count", json={"ids": graded}).json() == {"submissions": 3}
+    open_ = dict.fromkeys(("exercise", "assessment", "exercise_digest", "since", "until"))
+    assert reviewer.post("/v1/regrades/count", json={"ids": graded} | open_).json() == {"submissions": 3}
     assert len(reviewer.get("/v1/regrades?limit=200").json()["items"]) == before
+
+
+def test_an_assessment_is_graded_again_and_nothing_else_is(service, reviewer, graded):
+    with service.client(Role.CANDIDATE, assessment="regraded-2026") as invited:
+        chosen = [submitted(invited), submitted(invited, "shows-full")]
+    for submission_id in chosen:
+        service.grade(submission_id)
+    selection = {"assessment": "regraded-2026"}
+    assert reviewer.post("/v1/regrades/count", json=selection).json() == {"submissions": 2}
+    made = reviewer.post("/v1/regrades", json={"selection": selection, "reason": "the assessment's suites were wrong"})
+    assert made.json()["selection"] == selection
+    grade_all(service)
+    changes = reviewer.get(f"{made.headers['location']}/changes?which=all").json()["items"]
+    assert [change["submission_id"] for change in changes] == chosen
 
 
 @pytest.mark.parametrize(
@@ -139,6 +155,8 @@ def test_what_is_to_be_graded_is_counted_without_a_beginning(reviewer, graded):
         ({"reason": ""}, "reason"),
         ({"policy": "whatever"}, "policy"),
         ({"selection": {"suite": "x"}}, "suite"),
+        ({"selection": {"assessment": "Two words"}}, "assessment"),
+        ({"selection": {"assessment": "never-was"}}, "no graded submission"),
     ],
 )
 def test_a_regrade_that_cannot_be_is_refused_with_the_reason(begin, about, named):

@@ -8,6 +8,7 @@ import zipfile
 import pytest
 from sqlalchemy import func, select
 
+from grader.accounts.models import Role
 from grader.models import Grading, GradingEvent, Submission, SubmissionFile
 from tests.functional.api.material import SOLUTION, code, sent, submitted
 
@@ -70,6 +71,9 @@ def test_a_form_with_an_archive_is_unpacked_and_binary_files_come_back_as_base64
         ({"files": {"solution.py": 1}}, (422, "invalid")),
         ({"kind": "sideways"}, (422, "invalid")),
         ({"kind": "batch"}, (403, "forbidden")),
+        ({"assessment": "backend-2026"}, (403, "forbidden")),
+        ({"assessment": "=1+1"}, (422, "invalid")),
+        ({"assessment": ""}, (422, "invalid")),
         ({"wish": "full points"}, (422, "invalid")),
     ],
 )
@@ -118,7 +122,7 @@ def test_a_bad_upload_is_refused_and_leaves_nothing(service, candidate, name, da
 
 
 @pytest.mark.parametrize(
-    "fields", [{"exercise": "nothing"}, {"wish": "x"}, {"kind": "batch"}, {"exercise": ["a", "b"]}]
+    "fields", [{"exercise": "nothing"}, {"wish": "x"}, {"kind": "batch"}, {"assessment": "x"}, {"exercise": ["a", "b"]}]
 )
 def test_a_form_with_wrong_fields_is_refused_and_leaves_nothing(service, candidate, fields):
     before = stored(service)
@@ -166,6 +170,22 @@ def test_a_reviewer_may_submit_a_batch(reviewer):
     assert sent(reviewer, kind="batch").json()["kind"] == "batch"
 
 
+def test_what_a_key_sends_belongs_to_the_assessment_that_it_was_handed_out_for(service, candidate):
+    with service.client(Role.CANDIDATE, assessment="backend-2026") as invited:
+        assert sent(invited).json()["assessment"] == post(invited, SOLUTION["solution.py"], "a.py").json()["assessment"]
+        assert sent(invited).json()["assessment"] == "backend-2026"
+    assert sent(candidate).json()["assessment"] is None
+
+
+def test_a_reviewer_names_the_assessment_with_each_submission(service):
+    with service.client(Role.REVIEWER, assessment="backend-2026") as reviewer:
+        assert sent(reviewer, assessment="frontend").json()["assessment"] == "frontend"
+        form = post(reviewer, SOLUTION["solution.py"], "a.py", assessment="frontend")
+        assert form.json()["assessment"] == "frontend"
+        assert sent(reviewer).json()["assessment"] == "backend-2026"
+        assert sent(reviewer, assessment=None).json()["assessment"] == "backend-2026"
+
+
 def test_the_same_request_under_one_idempotency_key_is_one_submission(service, candidate):
     first, second = (sent(candidate, headers={"Idempotency-Key": "once"}) for _ in range(2))
     assert (first.status_code, second.status_code) == (202, 202)
@@ -175,11 +195,13 @@ def test_the_same_request_under_one_idempotency_key_is_one_submission(service, c
 
 
 @pytest.mark.parametrize(
-    "change", [{"exercise": "shows-full"}, {"files": {"solution.py": "x = 1"}}], ids=["exercise", "files"]
+    "change",
+    [{"exercise": "shows-full"}, {"files": {"solution.py": "x = 1"}}, {"assessment": "backend-2026"}],
+    ids=["exercise", "files", "assessment"],
 )
-def test_another_request_under_a_used_idempotency_key_is_refused(candidate, change):
-    submitted(candidate, headers={"Idempotency-Key": "k"})
-    assert code(sent(candidate, headers={"Idempotency-Key": "k"}, **change)) == (422, "idempotency_key_reused")
+def test_another_request_under_a_used_idempotency_key_is_refused(reviewer, change):
+    submitted(reviewer, headers={"Idempotency-Key": "k"})
+    assert code(sent(reviewer, headers={"Idempotency-Key": "k"}, **change)) == (422, "idempotency_key_reused")
 
 
 def test_an_idempotency_key_is_one_caller_s_own(candidate, reviewer):
