@@ -19,6 +19,8 @@ from typing import Any
 
 _C128 = struct.Struct("<dd")
 _FRACTION_BITS = 1 << 13  # a gcd of two ints is quadratic in their size
+_MOST_EXPONENT = 1_000_000  # of a decimal, as in Python's default context: int() writes that many digits
+_MOST_IN_RANGE = 2_000_000  # as in a list: whoever gets it goes through it as soon as it is there
 
 
 class Standard:
@@ -44,7 +46,13 @@ def _decimal(plain: Any) -> decimal.Decimal:
     sign, digits, exponent = _exact(plain, list)
     if any(type(digit) is not int for digit in _exact(digits, tuple)):
         raise TypeError("not digits")
-    return decimal.Decimal((_exact(sign, int), digits, _exact(exponent, int, str)))
+    return _bounded(decimal.Decimal((_exact(sign, int), digits, _exact(exponent, int, str))))
+
+
+def _bounded(value: decimal.Decimal) -> decimal.Decimal:
+    if value.is_finite() and abs(value.adjusted()) > _MOST_EXPONENT:
+        raise ValueError(f"a decimal with an exponent beyond {_MOST_EXPONENT}")
+    return value
 
 
 def _deque(plain: Any) -> collections.deque[Any]:
@@ -62,6 +70,19 @@ def _terms(numerator: int, denominator: int) -> list[int]:
     if max(numerator.bit_length(), denominator.bit_length()) > _FRACTION_BITS:
         raise ValueError("a fraction of too many digits")
     return [numerator, denominator]
+
+
+def _range(ends: list[int]) -> range:
+    made = range(*ends)
+    if made[_MOST_IN_RANGE:]:  # its length may be too large for len()
+        raise ValueError(f"a range of more than {_MOST_IN_RANGE} items")
+    return made
+
+
+def _ends(value: range) -> list[int]:
+    ends = [value.start, value.stop, value.step]
+    _range(ends)
+    return ends
 
 
 _FACTORIES: dict[str, Any] = {t.__name__: t for t in (int, float, str, list, dict, set, tuple, bool)}
@@ -84,7 +105,7 @@ def _factory_name(value: Any) -> str | None:
 
 TYPES: dict[type, Standard] = {
     complex: Standard(lambda v: _C128.pack(v.real, v.imag), lambda p: complex(*_C128.unpack(_exact(p, bytes)))),
-    decimal.Decimal: Standard(lambda v: list(v.as_tuple()), _decimal),
+    decimal.Decimal: Standard(lambda v: list(_bounded(v).as_tuple()), _decimal),
     fractions.Fraction: Standard(
         lambda v: _terms(v.numerator, v.denominator), lambda p: fractions.Fraction(*_terms(*_parts(p, int, int)))
     ),
@@ -98,7 +119,7 @@ TYPES: dict[type, Standard] = {
         lambda v: v.utcoffset(None), lambda p: datetime.timezone(_exact(p, datetime.timedelta))
     ),
     uuid.UUID: Standard(lambda v: v.bytes, lambda p: uuid.UUID(bytes=_exact(p, bytes))),
-    range: Standard(lambda v: [v.start, v.stop, v.step], lambda p: range(*_parts(p, int, int, int))),
+    range: Standard(_ends, lambda p: _range(_parts(p, int, int, int))),
     slice: Standard(lambda v: [v.start, v.stop, v.step], lambda p: slice(*_exact(p, list))),
     type(Ellipsis): Standard(lambda v: None, lambda p: Ellipsis),
     type(NotImplemented): Standard(lambda v: None, lambda p: NotImplemented),

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 
-def copy_back(before: tuple[list[Any], dict[str, Any]], after: list[Any]) -> None:
+def copy_back(before: tuple[list[Any], dict[str, Any]], after: tuple[list[Any], dict[Any, Any]]) -> None:
     """Make our arguments equal to what they were when the call ended over there; other types than ours are ignored."""
     args, kwargs = after
     pairs = [*zip(before[0], args, strict=False), *((value, kwargs.get(name)) for name, value in before[1].items())]

@@ -13,8 +13,8 @@ from typing import Any
 
 from grader.judge.copy_back import copy_back
 from grader.judge.operators import Operators
-from grader.judge.refs import Ref, class_of, own_ref, ref_of
-from grader.judge.shadows import dataclass_fields, object_class, pairs, shadow
+from grader.judge.refs import Ref, class_of, listed, own_ref, ref_of
+from grader.judge.shadows import dataclass_fields, object_class, shadow
 
 # Names that a reader may ask for; every other dunder stays here (numpy would believe an `__array_interface__`).
 READABLE = frozenset({"__dict__", "__annotations__", "__slots__", "__members__", "__all__"})
@@ -87,9 +87,12 @@ class _Callable(Far):
         names = ref.session.material.copy_back
         if "*" not in names and ref.told.get("name") not in names:
             return ref.session.request("call", self, list(args), kwargs)
-        value, *after = ref.session.request("call", self, list(args), kwargs, back=True)
-        copy_back((list(args), kwargs), after)
-        return value
+        match ref.session.request("call", self, list(args), kwargs, back=True):
+            case [value, list() as after, dict() as named]:
+                copy_back((list(args), kwargs), (after, named))
+                return value
+            case _:
+                raise RuntimeError("the arguments did not come back")
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -135,7 +138,7 @@ class FarClass(_Callable):
 
     @property
     def __bases__(self) -> tuple[Any, ...]:
-        own = tuple(base for base in own_ref(self).told.get("bases") or () if isinstance(base, FarClass))
+        own = tuple(base for base in listed(own_ref(self).told.get("bases")) if isinstance(base, FarClass))
         return own or (shadow(own_ref(self)),)
 
     @property
@@ -209,7 +212,7 @@ def _signature(ref: Ref) -> inspect.Signature:
     if ref.told.get("params") is None:
         raise ValueError(f"no signature found for {ref.shown()}")
     parameters = []
-    for entry in pairs(ref.told["params"]):
+    for entry in listed(ref.told["params"]):
         match entry:
             case [str(name), int(kind), bool(given), default] if name.isidentifier() and 0 <= kind <= 4:
                 value = default if given else inspect.Parameter.empty

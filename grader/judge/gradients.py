@@ -13,6 +13,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sandbox.codec import CodecError
+
 if TYPE_CHECKING:
     from grader.judge.session import Session
 
@@ -101,7 +103,7 @@ class Gradients:
         torch = sys.modules["torch"]
         value = told["value"]
         _check_tensors(value)
-        near = [(end, self._near(end)) for end in told["ends"]]
+        near = [(end, self._near(end)) for end in _exact_list(told["ends"])]
         ends = [(end, tensor) for end, tensor in near if tensor is not None]
         if self._function is None:
             self._function, self._anchor = _through_the_wall(), torch.zeros((), requires_grad=True)
@@ -114,7 +116,7 @@ class Gradients:
         create_graph = sys.modules["torch"].is_grad_enabled()
         names = [name for name, _ in ends]
         match self._session.request("backward", held, grad, names, accumulate, create_graph):
-            case [[*slopes], [*earlier]] if len(slopes) == len(earlier) == len(ends):
+            case [list() as slopes, list() as earlier] if len(slopes) == len(earlier) == len(ends):
                 pass
             case _:
                 raise RuntimeError("the gradients that came back do not fit what was asked for")
@@ -159,9 +161,13 @@ class Gradients:
 def _check_tensors(*values: Any) -> None:
     torch = sys.modules.get("torch")
     if torch is None or any(type(value) is not torch.Tensor for value in values):
-        from sandbox.codec import CodecError
-
         raise CodecError("a tensor that is none")
+
+
+def _exact_list(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise CodecError("a list that is none")
+    return value
 
 
 def _through_the_wall() -> Any:

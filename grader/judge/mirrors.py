@@ -155,7 +155,8 @@ def error(told: dict[str, Any]) -> Exception:
     shown = "" if str(mirrored) == text else text
     if shown and not isinstance(mirrored, (KeyError, OSError)):
         mirrored.args = (text,)
-    for name, value in told["attributes"].items():
+    attributes = told["attributes"] if type(told["attributes"]) is dict else {}
+    for name, value in attributes.items():
         if type(name) is str and name.isidentifier() and not name.startswith("_"):
             setattr(mirrored, name, _plain(value))
     vars(mirrored)["_where"] = _where(told["where"])

@@ -95,7 +95,7 @@ def _operator(operator: str) -> Callable[..., Any]:
     return operate
 
 
-def _converted(operator: str, kind: type) -> Callable[[Any], Any]:
+def _converted(operator: str, kind: type[Any]) -> Callable[[Any], Any]:
     def convert(self: Any) -> Any:
         ref = own_ref(self)
         if not ref.answers(operator):
@@ -105,6 +105,8 @@ def _converted(operator: str, kind: type) -> Callable[[Any], Any]:
             raise ref.session.refuse(
                 f"{operator} of {ref.shown()} gave a {type(value).__name__}, not a {kind.__name__}"
             )
+        if operator == "__len__" and value > ref.session.caps.items:  # list() makes room for that many at once
+            raise ref.session.refuse(f"{operator} of {ref.shown()} gave {value}: more than can come from there")
         return value
 
     return convert

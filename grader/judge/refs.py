@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from grader.judge.session import Session
 
 _OF_CONTAINERS = frozenset({"__iter__", "__reversed__", "__len__", "__getitem__"})
+_MOST = 50
 _CONTAINERS = [
     *(["torch.nn.modules.container", name] for name in ("Sequential", "ModuleList", "ModuleDict")),
     *(["torch.nn.modules.container", name] for name in ("ParameterList", "ParameterDict")),
@@ -44,7 +45,7 @@ class Ref:
 
     def lineage(self) -> list[Ref]:
         """A class and its bases, as far as they are the candidate's."""
-        bases = [ref_of(base) for base in self.told.get("bases") or () if isinstance(base, Handle)]
+        bases = [ref_of(base) for base in listed(self.told.get("bases")) if isinstance(base, Handle)]
         return [self, *(base for base in bases if base is not None)]
 
     def compares(self) -> bool:
@@ -67,8 +68,7 @@ class Ref:
     def _is_container(self) -> bool:
         """Whether it is said to be one of torch's containers. What it holds is as good as what a method returns."""
         cls = self.cls_ref()
-        library = cls.told.get("library") if cls is not None else None
-        return isinstance(library, list) and any(pair in _CONTAINERS for pair in library[:50])
+        return cls is not None and any(pair in _CONTAINERS for pair in listed(cls.told.get("library")))
 
     def refuse(self, wanted: str, operator: str | None = None) -> Exception:
         """The error for a use that would let it decide; names what exercise.toml must say to allow the operator."""
@@ -87,6 +87,11 @@ class Handle:
 
     def __init__(self, ref: Ref) -> None:
         object.__setattr__(self, "_ref", ref)
+
+
+def listed(value: Any) -> list[Any]:
+    """A list from over there, at its word only so far. Exactly a list: a handle may say that it is one."""
+    return value[:_MOST] if type(value) is list else []
 
 
 def own_ref(handle: Any) -> Ref:

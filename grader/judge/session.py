@@ -169,7 +169,7 @@ class Session:
     def names(self, far: Any) -> list[str]:
         """What `dir` says of a far object."""
         names = self.request("dir", far)
-        return [name for name in names if type(name) is str] if isinstance(names, list) else []
+        return [name for name in names if type(name) is str] if type(names) is list else []
 
     def lend(self, function: Callable[..., Any]) -> int:
         """Let the guest call `function` while the innermost request runs; the number that it calls it by.

@@ -10,12 +10,11 @@ import dataclasses
 import sys
 from typing import Any
 
-from grader.judge.refs import Handle, Ref
+from grader.judge.refs import Handle, Ref, listed
 
 _LIBRARIES = frozenset(
     {"torch", "abc", "collections", "typing", "numbers", "contextlib", "random", "enum", "threading"}
 )
-_MOST = 50
 
 
 def object_class(ref: Ref, bases: dict[bool, type[Handle]]) -> Any:
@@ -30,7 +29,7 @@ def object_class(ref: Ref, bases: dict[bool, type[Handle]]) -> Any:
 def shadow(cls: Ref) -> Any:
     """A local class with the library base that the far class was said to have; never one whose objects are values."""
     if cls.shadow is None:
-        found = [_library_class(pair) for pair in pairs(cls.told.get("library"))]
+        found = [_library_class(pair) for pair in listed(cls.told.get("library"))]
         base = next((base for base in found if base is not None), object)
         try:
             cls.shadow = type(cls.name(), (base,), {}) if base is not object else object
@@ -44,18 +43,13 @@ def dataclass_fields(cls: Ref) -> dict[str, Any] | None:
     if cls.told.get("fields") is None:
         return None
     made = {}
-    for entry in pairs(cls.told["fields"]):
+    for entry in listed(cls.told["fields"]):
         match entry:
             case [str(name), bool(init)]:
                 made[name] = field = dataclasses.field(init=init)
                 field.name = name
                 field._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
     return made
-
-
-def pairs(value: Any) -> list[Any]:
-    """A list from over there, at its word only so far."""
-    return value[:_MOST] if isinstance(value, list) else []
 
 
 def _namespace(ref: Ref, cls: Ref) -> dict[str, Any]:

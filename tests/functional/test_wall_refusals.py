@@ -230,6 +230,9 @@ def test_plain_against_handle_is_still_refused():
 
 def test_a_lying_conversion_is_refused():
     assert len(solution.Lying()) > 0
+
+def test_a_length_without_an_end_is_refused():
+    assert list(solution.Endless()) == []
 """
 ANSWERS_SOLUTION = """
 import functools
@@ -274,6 +277,9 @@ class Adder:
     def __call__(self, m): return self.n + m
 class Lying:
     def __len__(self): return True
+class Endless:
+    def __len__(self): return 1 << 40
+    def __iter__(self): return iter([])
 """
 
 
@@ -281,6 +287,7 @@ def test_operators_work_where_the_exercise_names_them(grade):
     flaws = grade(ANSWERS, ANSWERS_SOLUTION, answers=["*"]).flaws
     assert flaws.pop("test_plain_against_handle_is_still_refused") == "failed: returned <Vector object>, expected tuple"
     assert flaws.pop("test_a_lying_conversion_is_refused").startswith("failed")
+    assert "gave 1099511627776" in flaws.pop("test_a_length_without_an_end_is_refused")
     assert flaws == {}
 
 

@@ -64,6 +64,7 @@ def deep_error():
         ("ok", float(NUMBER), None),
         ("call", NUMBER, [], (), {}),
         ("ok", NUMBER, Told("leaf", {"handle": 1, "value": torch.ones(2, dtype=torch.int64), "grad": None})),
+        ("ok", NUMBER, Told("graph", {"handle": 1, "value": torch.ones(2), "ends": range(9)})),
         ("ok", NUMBER, Told("iterator", torch.ones(2))),
         ("ok", NUMBER, Told("error_class", {"handle": (1,), "told": {}})),
         ("ok", NUMBER, Told("name", ["numpy.dtype", "f8,f8"])),

@@ -24,6 +24,7 @@ CASES = [
     case("a_decimal_of_many_digits", giving("D(10 ** 100_000)", "from decimal import Decimal as D"), *ANY_WAY),
     case("a_fraction_of_many_digits", giving("F(3 ** 50_000, 2 ** 50_000)", "from fractions import Fraction as F")),
     case("a_range_without_an_end", giving("range(10 ** 4000)")),
+    case("a_range_of_a_trillion", giving("range(10 ** 12)")),
     case("a_list_in_itself", giving("x", "x = []\nx.append(x)")),
     case("a_dict_in_itself", giving("x", "x = {}\nx['x'] = x")),
     case("lists_that_share_and_double", giving("x", "x = []\nfor _ in range(60): x = [x, x]"), *ANY_WAY),
