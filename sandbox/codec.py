@@ -62,6 +62,13 @@ class Caps:
     dims: int = 32
     seconds: float = 20.0
 
+    def check_empty(self, shape: Any) -> None:
+        """Refuse an array without elements that has more rows than a list may have items. It takes no bytes, but who
+        goes through it makes an object of each row; torch does so for the first.
+        """
+        if 0 in shape and math.prod(size for size in shape if size) > self.items:
+            raise CodecError(f"an empty array whose rows are more than {self.items} items")
+
 
 _TORCH_DTYPES = frozenset(
     f"{kind}{bits}"
@@ -193,6 +200,7 @@ class Encoder:
     def _shape(self, shape: Any) -> None:
         if len(shape) > self._caps.dims:
             raise CodecError(f"more than {self._caps.dims} dimensions")
+        self._caps.check_empty(shape)
         self._put(struct.pack(f"<B{len(shape)}q", len(shape), *shape))
 
     def _numpy_array(self, value: Any) -> None:
@@ -420,6 +428,7 @@ class Decoder:
         shape = struct.unpack(f"<{dims}q", self._take(8 * dims))
         if any(size < 0 for size in shape):
             raise CodecError("a negative dimension")
+        self._caps.check_empty(shape)
         return shape
 
     def _raw(self, shape: tuple[int, ...], itemsize: int) -> memoryview:
