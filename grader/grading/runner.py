@@ -7,10 +7,12 @@ This is the only place where the sandbox pool and the judge meet. It has no data
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import platform
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from importlib import metadata
 from typing import Any, Protocol, Self
 
@@ -21,7 +23,7 @@ from grader.grading.verdict import score, verdict
 from grader.judge.client import Judges
 from grader.judge.line import Line
 from grader.settings import Policy, Settings
-from sandbox.errors import SandboxError, SandboxLost
+from sandbox.errors import PoolClosed, SandboxError, SandboxLost
 from sandbox.interface import Backend, Cause, Guest, SandboxSpec
 from sandbox.limits import Usage
 from sandbox.pool import Lease, SandboxPool
@@ -30,6 +32,7 @@ OnEvent = Callable[[Mapping[str, Any]], None]
 """Called with {"kind": "started", "total": n} when the suite is collected, {"kind": "sandboxed"} when the solution has
 its sandbox, and {"kind": "test", "test": {…TestResult}, "done": n, "total": n} after each test."""
 
+_MOST_AT_ONCE = 256  # gradings of one process
 _OUTCOMES = {
     Cause.TIME_LIMIT: Outcome.TIME_LIMIT,
     Cause.MEMORY_LIMIT: Outcome.MEMORY_LIMIT,
@@ -63,6 +66,7 @@ class Runner:
             backend, size=settings.pool_size, cap=settings.pool_cap, max_uses=settings.sandbox_max_uses
         )
         self._judges = Judges(settings.judge_cpu_s, settings.judge_memory_mb)
+        self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, "first-guest")
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +86,7 @@ class Runner:
     def grade(self, exercise: Exercise, job: Job, on_event: OnEvent = ignore, policy: Policy | None = None) -> Result:
         """Grade to the end. Raises `Fault` or `SandboxError` when *we* failed; anything else is in the Result."""
         self._judges.warm(exercise.runtime)
-        guests = _Guests(self._pool, exercise, policy or self._settings.policy)
+        guests = _Guests(self._pool, self._threads, exercise, policy or self._settings.policy)
         with guests, self._judges.judge(exercise, job) as line:
             grading = _Grading(exercise, guests, line, on_event, self._settings.judge_cpu_s)
             grading.run()
@@ -107,14 +111,20 @@ class Runner:
         """Destroy the sandboxes and end the judges."""
         self._judges.close()
         self._pool.close()
+        self._threads.shutdown()
         self.backend.close()
 
 
 class _Guests:
-    """The guests of one grading, one after the other, and the limits that they share."""
+    """The guests of one grading, one after the other, and the limits that they share.
 
-    def __init__(self, pool: SandboxPool, exercise: Exercise, policy: Policy) -> None:
+    The first one is begun at once, in a thread of its own: to fork it takes as long as to fork the judge that asks.
+    """
+
+    def __init__(self, pool: SandboxPool, threads: Executor, exercise: Exercise, policy: Policy) -> None:
         self._pool, self._policy, self._limits = pool, policy, exercise.limits
+        self._threads = threads
+        self._first: Future[Guest] | None = None
         self._spec = SandboxSpec.of(exercise.runtime, exercise.limits)
         self._lease: Lease | None = None
         self._guest: Guest | None = None
@@ -125,17 +135,39 @@ class _Guests:
         self.exhausted = False
 
     def __enter__(self) -> Self:
+        try:
+            self._first = self._threads.submit(contextvars.copy_context().run, self._spawned)
+        except RuntimeError:  # no thread takes anything any more
+            raise PoolClosed("the runner is closed") from None
         return self
 
     def __exit__(self, *_: object) -> None:
         """Whatever happened: nothing of the candidate's code is alive, and the sandbox goes back or goes away."""
+        unasked = self._first is not None  # nothing of the candidate's is in it
+        self._forget_first()
         if self._guest is not None:
-            self._release(clean=False)
+            self._release(clean=unasked)
         elif self._lease is not None:
             self._release(clean=not self.causes)
 
     def fresh(self) -> Guest:
         """A guest with a share of what is left of the processor time; in the same sandbox if that can be cleaned."""
+        return self._settle() or self._spawned()
+
+    def _settle(self) -> Guest | None:
+        """The first guest, if nobody has asked for it yet."""
+        if self._first is None:
+            return None
+        guest = self._first.result()
+        self._first = None
+        return guest
+
+    def _forget_first(self) -> None:
+        """Wait for a first guest that nobody asked for; what kept it from coming is nobody's business."""
+        with contextlib.suppress(Exception):
+            self._settle()
+
+    def _spawned(self) -> Guest:
         if self._lease is not None:
             try:
                 self._lease.sandbox.reset()
@@ -166,6 +198,7 @@ class _Guests:
 
     def end(self) -> tuple[Cause, str]:
         """End the guest that is there, and add up what it used. Raises SandboxError for a fault of ours."""
+        self._forget_first()
         if self._guest is None:
             return Cause.CRASHED, "the process had ended before"
         guest, self._guest = self._guest, None
