@@ -71,8 +71,8 @@ class ZygoteGuest:
 class ZygoteSandbox:
     """A sandbox whose zygote answers on `control` (AF_UNIX, SOCK_SEQPACKET, JSON; see `sandbox.guest.zygote`)."""
 
-    def __init__(self, name: str, spec: SandboxSpec, control: socket.socket, anchor: Anchor) -> None:
-        self._name, self._spec, self._control, self._anchor = name, spec, control, anchor
+    def __init__(self, name: str, spec: SandboxSpec, image: str, control: socket.socket, anchor: Anchor) -> None:
+        self._name, self._spec, self._image, self._control, self._anchor = name, spec, image, control, anchor
         self._lock = threading.Lock()
         self._uses = 0
         self._output_bytes = 0
@@ -85,6 +85,10 @@ class ZygoteSandbox:
     @property
     def spec(self) -> SandboxSpec:
         return self._spec
+
+    @property
+    def image(self) -> str:
+        return self._image
 
     @property
     def uses(self) -> int:

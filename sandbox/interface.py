@@ -101,6 +101,10 @@ class Sandbox(Protocol):
     @property
     def spec(self) -> SandboxSpec: ...
     @property
+    def image(self) -> str:
+        """What names the code in it: what `Backend.identity` said when it was started."""
+
+    @property
     def uses(self) -> int:
         """How many guests it has served."""
 
@@ -124,7 +128,11 @@ class Backend(Protocol):
         """What this machine offers the backend; a "missing" finding means that `start` will refuse."""
 
     def identity(self, runtime: str) -> str:
-        """What names the code that guests run on: the image's digest, or the versions of the local runtime."""
+        """What names the code that guests will run on: the image's digest, or the versions of the local runtime.
+
+        It changes when somebody makes the image anew; sandboxes that were started before have the old one. Raises
+        SandboxUnavailable where there is none.
+        """
 
     def start(self, spec: SandboxSpec) -> Sandbox:
         """Start a sandbox and wait until its zygote answers. Raises SandboxUnavailable or SandboxLost."""

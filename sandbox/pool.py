@@ -1,6 +1,7 @@
 """Warm sandboxes, ready before they are asked for. The law of the pool:
 
-- A sandbox that is handed out was pinged first; one that does not answer is destroyed and replaced.
+- A sandbox that is handed out was pinged first; one that does not answer is destroyed and replaced, and so is one of
+  another image than there is now.
 - `per_container`: what comes back is destroyed, whatever it says of itself.
 - `per_process`: what comes back clean is reset; if that fails, or it has served `max_uses`, it is destroyed.
 - What comes back unclean (a limit, a crash, a protocol violation) is destroyed.
@@ -54,11 +55,15 @@ class SandboxPool:
 
     def acquire(self, spec: SandboxSpec, policy: Policy) -> Lease:
         """A sandbox that answers. Waits while all are busy. Raises SandboxError if none can be started."""
+        image = self._backend.identity(spec.runtime)
         while True:
             sandbox = self._next(spec)
             try:
                 sandbox.ping()
             except SandboxError:
+                self.take_back(sandbox, keep=False)
+                continue
+            if sandbox.image != image and sandbox.image != (image := self._backend.identity(spec.runtime)):
                 self.take_back(sandbox, keep=False)
                 continue
             return Lease(self, sandbox, policy)

@@ -91,7 +91,7 @@ class Runner:
             grading = _Grading(exercise, guests, line, on_event, self._settings.judge_cpu_s)
             grading.run()
             guests.end()
-        image = self.backend.identity(exercise.runtime)
+        image = guests.image or self.backend.identity(exercise.runtime)
         earned, most = score(grading.tests)
         return Result(
             exercise=exercise.slug,
@@ -129,6 +129,7 @@ class _Guests:
         self._lease: Lease | None = None
         self._guest: Guest | None = None
         self._waited_s = self._given_s = 0.0  # by the guests that have ended; of it and the present one's, given back
+        self.image = ""  # of the sandboxes
         self.usage = Usage()
         self.output = b""
         self.causes: list[str] = []
@@ -175,6 +176,11 @@ class _Guests:
                 self._release(clean=False)
         if self._lease is None:
             self._lease = self._pool.acquire(self._spec, self._policy)
+            image, self.image = self.image, self._lease.sandbox.image
+            if image not in ("", self.image):
+                raise SandboxLost(
+                    "the image changed while this was graded: nobody could say which one the score is from"
+                )
         self._guest = self._lease.sandbox.spawn(self._limits)
         self.allow()
         return self._guest

@@ -37,7 +37,7 @@ from grader.metrics.worker import Measures
 from grader.proving.prover import Prover
 from grader.settings import Policy, Settings
 from grader.submissions.models import Submission
-from sandbox.errors import PoolClosed, SandboxUnavailable
+from sandbox.errors import PoolClosed, SandboxLost, SandboxUnavailable
 
 _DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeout)
 # BadInput: the exercise is gone, broken or out of service. OSError: this machine wants disk, memory, descriptors.
@@ -147,7 +147,7 @@ class Work:
 
     def _run(self, held: Claim, order: _Order, heartbeat: Heartbeat) -> None:
         exercise = self._catalog.get(order.exercise)
-        self._prover.require(exercise)
+        image = self._prover.require(exercise)
         phases = self._measures.phases(order.waited_s)
 
         def on_event(event: Mapping[str, Any]) -> None:
@@ -160,6 +160,8 @@ class Work:
         result = self._grades.grade(exercise, order.job, on_event, self._policy(order.kind))
         if self._catalog.get(order.exercise).digest != exercise.digest:
             raise SuiteError("the exercise changed while it graded: nobody could say which suite the score is from")
+        if result.provenance.get("image") != image:
+            raise SandboxLost("the image changed while it graded: the exercise is not proved on the new one yet")
         phases.saw("done")
         events = heartbeat.rest()
         with self._database.begin() as session:

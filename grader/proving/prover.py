@@ -56,14 +56,14 @@ class Prover:
         self._passed: set[tuple[str, str]] = set()
         self._closed = False
 
-    def require(self, exercise: Exercise) -> None:
-        """Return if its reference has passed; grade it now where nobody has done so.
+    def require(self, exercise: Exercise) -> str:
+        """Return if its reference has passed, with the image that it passed on; grade it now where nobody has done so.
 
         Raises OutOfService, SQLAlchemyError, and SandboxUnavailable where nobody knows the image.
         """
         image = self._backend.identity(exercise.runtime)
         if (exercise.digest, image) in self._passed:
-            return
+            return image
         self._prove(exercise, image)
         with self._database.begin() as session:
             proof = service.known(session, exercise, image)
@@ -72,6 +72,7 @@ class Prover:
         if proof.standing is Standing.FAILED:
             raise OutOfService(exercise, str(proof.why))
         self._passed.add((exercise.digest, image))
+        return image
 
     def next(self) -> None:
         """Grade the reference of one exercise that waits for it, if there is one; one at a time in the whole service,
@@ -141,6 +142,8 @@ class Prover:
             return f"its own reference cannot be graded: {error}"
         if self._catalog.get(exercise.slug).digest != exercise.digest:
             raise OutOfService(exercise, "it changed while its reference was graded")
+        if result.provenance.get("image") != image:
+            raise OutOfService(exercise, "the image changed while its reference was graded")
         return None if result.verdict is Verdict.PASSED else _told(result, job.seed)
 
 

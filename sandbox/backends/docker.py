@@ -21,6 +21,7 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import LogConfig
 
+from sandbox.backends.identities import Identities
 from sandbox.control import ZygoteSandbox, hear_ready, own_uid
 from sandbox.errors import SandboxLost, SandboxUnavailable
 from sandbox.folders import abandoned, hold
@@ -52,6 +53,7 @@ class DockerBackend:
     def __init__(self, image: str, runtime: str | None, socket_dir: Path, cpu_shares: int = FULL_CPU_SHARES) -> None:
         self._image, self._runtime, self._socket_dir, self._cpu_shares = image, runtime, socket_dir, cpu_shares
         self._engine: Any = None
+        self._identities = Identities(self._identity)
 
     def check(self) -> list[Finding]:
         """What the engine offers; "missing" means that `start` refuses."""
@@ -67,15 +69,12 @@ class DockerBackend:
         return [engine, self._oci_runtime(info), *_kernel(info), *images, self._sockets()]
 
     def identity(self, runtime: str) -> str:
-        """The image's id, a digest of its content. Raises SandboxUnavailable."""
-        try:
-            with _engine_answers():
-                return str(self._client().images.get(self._tag(runtime)).id)
-        except ImageNotFound:
-            raise SandboxUnavailable(f"there is no image {self._tag(runtime)}.", "run: make image") from None
+        """The image's id, a digest of its content."""
+        return self._identities.of(runtime)
 
     def start(self, spec: SandboxSpec) -> ZygoteSandbox:
         client = self._client()
+        image = self._identities.anew(spec.runtime)
         finding = self._image_of(spec.runtime)
         if finding.level == "missing":
             raise SandboxUnavailable(f"{finding.detail}.", finding.remedy)
@@ -88,7 +87,7 @@ class DockerBackend:
             with _listening(folder / "control") as listener:
                 with _engine_answers():
                     client.containers.run(
-                        self._tag(spec.runtime),
+                        image,
                         [spec.runtime, f"{_INSIDE}/control", "/tmp", "/dev/shm"],
                         name=name,
                         volumes={str(folder): {"bind": _INSIDE, "mode": "ro"}},
@@ -106,7 +105,7 @@ class DockerBackend:
         finally:
             if lock is not None:
                 os.close(lock)
-        return ZygoteSandbox(name, spec, control, anchor)
+        return ZygoteSandbox(name, spec, image, control, anchor)
 
     def close(self) -> None:
         """Close the connection to the engine."""
@@ -126,6 +125,13 @@ class DockerBackend:
 
     def _tag(self, runtime: str) -> str:
         return f"{self._image}:{runtime}"
+
+    def _identity(self, runtime: str) -> str:
+        try:
+            with _engine_answers():
+                return str(self._client().images.get(self._tag(runtime)).id)
+        except ImageNotFound:
+            raise SandboxUnavailable(f"there is no image {self._tag(runtime)}.", "run: make image") from None
 
     def _image_of(self, runtime: str) -> Finding:
         tag, check = self._tag(runtime), f"image {runtime}"

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.backends import seccomp
+from sandbox.backends.identities import Identities
 from sandbox.control import ZygoteSandbox, hear_ready
 from sandbox.errors import SandboxLost, SandboxUnavailable
 from sandbox.folders import abandoned, hold
@@ -52,6 +53,7 @@ class LocalBackend:
     def __init__(self) -> None:
         self._namespaces: bool | None = None
         self._refusal = ""
+        self._identities = Identities(_versions)
 
     def check(self) -> list[Finding]:
         """What this machine offers; "missing" means that `start` refuses."""
@@ -62,17 +64,14 @@ class LocalBackend:
 
     def identity(self, runtime: str) -> str:
         """The versions of what guests run on."""
-        parts = [f"python-{platform.python_version()}", platform.machine()]
-        for package in _PACKAGES.get(runtime, ()):
-            with contextlib.suppress(metadata.PackageNotFoundError):
-                parts.append(f"{package}-{metadata.version(package)}")
-        return "local:" + "+".join(parts)
+        return self._identities.of(runtime)
 
     def start(self, spec: SandboxSpec) -> ZygoteSandbox:
         for finding in self.check():
             if finding.level == "missing" and finding.runtime in ("", spec.runtime):
                 raise SandboxUnavailable(f"the local sandbox cannot run code here: {finding.detail}.", finding.remedy)
         _remove_leftovers()
+        image = self._identities.anew(spec.runtime)
         home = tempfile.mkdtemp(prefix=_PREFIX, dir=_FOLDERS)
         lock = hold(home)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -93,7 +92,7 @@ class LocalBackend:
             ours.close()
             anchor.destroy()
             raise SandboxLost(f"{error}; {anchor.said()}") from None
-        return ZygoteSandbox(f"local-{uuid.uuid4().hex[:12]}", spec, ours, anchor)
+        return ZygoteSandbox(f"local-{uuid.uuid4().hex[:12]}", spec, image, ours, anchor)
 
     def close(self) -> None:
         """Nothing is held beyond the sandboxes."""
@@ -176,6 +175,14 @@ class LocalBackend:
             return Finding("seccomp", "ok", "the system calls of the docker backend's profile")
         remedy = "use a machine with x86-64 or arm64 processors, or the docker backend"
         return Finding("seccomp", "missing", f"the system calls of {platform.machine()} are not known here", remedy)
+
+
+def _versions(runtime: str) -> str:
+    parts = [f"python-{platform.python_version()}", platform.machine()]
+    for package in _PACKAGES.get(runtime, ()):
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            parts.append(f"{package}-{metadata.version(package)}")
+    return "local:" + "+".join(parts)
 
 
 def _needed() -> list[str]:

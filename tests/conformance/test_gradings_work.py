@@ -34,6 +34,7 @@ class Script:
 
     def __init__(self, *endings):
         self.endings, self.jobs, self.policies = itertools.chain(endings, itertools.repeat(None)), [], []
+        self.image = "image"
 
     def grade(self, exercise, job, on_event, policy):
         self.jobs.append(job)
@@ -48,7 +49,14 @@ class Script:
         test = TestResult("test_it.py::test_adds", "adds", Outcome.PASSED, 1, 1)
         on_event({"kind": "test", "test": test.to_json(), "done": 1, "total": 1})
         return Result(
-            exercise.slug, Status.DONE, Verdict.PASSED, 1, 1, (test,), Usage(), provenance(exercise, job, "image", {})
+            exercise.slug,
+            Status.DONE,
+            Verdict.PASSED,
+            1,
+            1,
+            (test,),
+            Usage(),
+            provenance(exercise, job, self.image, {}),
         )
 
     def close(self):
@@ -95,6 +103,19 @@ def test_an_exercise_that_changes_while_it_grades_gives_no_score(database, work,
     found.grade(grading.id)
     assert reread(database, grading).status is Status.DONE
     assert found.script.jobs[0] == found.script.jobs[1]
+
+
+def test_a_score_from_another_image_than_the_exercise_is_proved_on_is_none(database, work):
+    grading = submit(database, {"solution.py": b"x"})
+    found = work(None, max_attempts=2)
+    found.script.image = "newer"  # of the sandboxes: the engine was asked just before
+    found.grade(grading.id)
+    assert reread(database, grading).status is Status.QUEUED
+    assert "the image changed" in reread(database, grading).fault
+    found.script.image = "image"
+    found.grade(grading.id)
+    assert reread(database, grading).status is Status.DONE
+    assert reread(database, grading).result["provenance"]["image"] == "image"
 
 
 def test_a_grading_is_graded_once_however_often_its_message_comes(database, work):

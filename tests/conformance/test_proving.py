@@ -29,6 +29,7 @@ class Scripted:
 
     def __init__(self):
         self.endings, self.references, self.submissions = [], [], 0
+        self.engine = Engine()  # sandboxes are of the image that it has
 
     def grade(self, exercise, job, on_event, policy):
         on_event({"kind": "started", "total": 1})
@@ -47,7 +48,7 @@ class Scripted:
             "test_it.py::test_adds", "adds", Outcome.PASSED if passed else Outcome.FAILED, 0, 1, "3 != 4\n"
         )
         verdict = Verdict.PASSED if passed else Verdict.FAILED
-        made = provenance(exercise, job, "image", {})
+        made = provenance(exercise, job, self.engine.image, {})
         return Result(exercise.slug, Status.DONE, verdict, int(passed), 1, (test,), Usage(), made)
 
     def close(self):
@@ -61,7 +62,8 @@ class World:
         self.database, self.folder = database, folder
         for slug in ("adding", "other"):
             write_exercise(folder, slug)
-        self.catalog, self.runner, self.engine = Catalog(folder), Scripted(), Engine()
+        self.catalog, self.runner = Catalog(folder), Scripted()
+        self.engine = self.runner.engine
         self.prover = self.another()
         settings = Settings(retry_backoff_s=0, max_attempts=1)
         self.work = Work(settings, database, self.catalog, self.runner, self.prover, Measures(CollectorRegistry()))
@@ -192,6 +194,18 @@ def test_an_exercise_that_changes_meanwhile_is_not_proved(world):
     with world.database.begin() as session:
         assert service.known(session, before, "image").standing is Standing.UNKNOWN
     world.require()
+
+
+def test_an_image_that_changes_meanwhile_is_not_proved(world):
+    def make_anew():
+        world.engine.image = "newer"
+
+    world.runner.endings = [make_anew]
+    with pytest.raises(OutOfService, match="the image changed while its reference was graded"):
+        world.require()
+    assert world.proof() is None
+    world.require()
+    assert world.proof().standing is Standing.PASSED
 
 
 def test_what_failed_is_tried_again_after_pauses_that_grow(world):

@@ -2,20 +2,23 @@
 
 import contextlib
 import gc
+import io
 import os
 import socket
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import docker
 import pytest
-from docker.errors import NotFound
+from docker.errors import ImageNotFound, NotFound
 
 from sandbox.backends.docker import DockerBackend
 from sandbox.errors import SandboxError, SandboxUnavailable
 from sandbox.folders import hold
 from sandbox.interface import SandboxSpec
+from sandbox.pool import SandboxPool
 
 pytestmark = pytest.mark.engine
 SPEC = SandboxSpec("python", memory_mb=256, processes=16, files_mb=16)
@@ -113,6 +116,44 @@ def test_a_sandbox_works_on_and_can_be_destroyed_while_the_engine_is_away(relay,
     with pytest.raises(SandboxError):
         sandbox.ping()
     until(lambda: not docker_backend._client().containers.list(all=True, filters={"name": sandbox.id}))
+
+
+@pytest.fixture
+def own_tag(docker_backend):
+    """Puts the image of the runtime python under a name of this test's: the same one, or one made from it anew."""
+    client, made = docker_backend._client(), []
+
+    def put(anew):
+        image = client.images.get(f"{IMAGE}:python")
+        if anew:
+            dockerfile = io.BytesIO(f"FROM {IMAGE}:python\nLABEL grader.test=anew\n".encode())
+            image, _ = client.images.build(fileobj=dockerfile, rm=True)
+            made.append(image.id)
+        image.tag("grader-test-anew", "python")
+        return image.id
+
+    yield put
+    for name in ("grader-test-anew:python", *made):
+        with contextlib.suppress(ImageNotFound):  # it had no other name
+            client.images.remove(name, force=True)
+
+
+def test_a_sandbox_says_which_image_it_is_of_and_the_pool_hands_out_no_old_one(own_tag, sockets):
+    old = own_tag(anew=False)
+    backend = DockerBackend("grader-test-anew", None, sockets)
+    with contextlib.closing(backend), contextlib.closing(SandboxPool(backend, size=1, cap=2, max_uses=9)) as pool:
+        lease = pool.acquire(SPEC, "per_process")
+        assert lease.sandbox.image == backend.identity("python") == old
+        new = own_tag(anew=True)
+        assert lease.sandbox.image == old != new, "what runs on is what it was"
+        lease.release(clean=True)
+        until_s = time.monotonic() + 60
+        while (lease := pool.acquire(SPEC, "per_process")).sandbox.image != new:
+            lease.release(clean=True)
+            assert time.monotonic() < until_s, "the new image is not used"
+            time.sleep(0.1)
+        assert backend.identity("python") == new
+        lease.release(clean=True)
 
 
 def test_an_image_that_is_not_there_is_named_with_the_remedy(docker_backend, tmp_path):

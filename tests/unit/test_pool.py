@@ -15,8 +15,8 @@ SPEC, OTHER = SandboxSpec("python"), SandboxSpec("torch")
 class Counted:
     """A sandbox that notes what is done to it."""
 
-    def __init__(self, spec):
-        self.spec, self.uses, self.done, self.broken = spec, 0, [], set()
+    def __init__(self, spec, image):
+        self.spec, self.image, self.uses, self.done, self.broken = spec, image, 0, [], set()
 
     def _do(self, what):
         self.done.append(what)
@@ -40,13 +40,17 @@ class Counted:
 class Backend:
     def __init__(self):
         self.started, self.failure, self.may_start = [], None, threading.Event()
+        self.image = "image"
         self.may_start.set()
+
+    def identity(self, runtime):
+        return self.image
 
     def start(self, spec):
         assert self.may_start.wait(20)
         if self.failure is not None:
             raise self.failure
-        self.started.append(Counted(spec))
+        self.started.append(Counted(spec, self.image))
         return self.started[-1]
 
     @property
@@ -85,6 +89,17 @@ def test_one_that_does_not_answer_is_destroyed_and_replaced(make, backend):
     for _ in range(2):  # whichever of the idle ones comes first
         assert "ping" not in pool.acquire(SPEC, "per_process").sandbox.broken
     assert not first.sandbox.alive
+
+
+def test_one_of_an_image_that_was_made_anew_is_destroyed_and_replaced(make, backend):
+    pool = make()
+    pool.acquire(SPEC, "per_process").release(clean=True)
+    backend.image = "a newer one"
+    for _ in range(3):
+        lease = pool.acquire(SPEC, "per_process")
+        assert lease.sandbox.image == "a newer one"
+        lease.release(clean=True)
+    assert {sandbox.image for sandbox in backend.alive} == {"a newer one"}
 
 
 def test_a_container_of_its_own_is_destroyed_whatever_it_says(make):
