@@ -87,11 +87,11 @@ def create(
     with opened_client(server, key) as client:
         if dry_run:
             counted = client.call("POST", f"{_PATH}/count", json=selection)
-            _say(counted, as_json, words(f"{counted['submissions']} submissions would be graded again"))
+            _say(counted, as_json, words(f"{_number(counted['submissions'])} would be graded again"))
             return
         body = {"selection": selection, "reason": reason, "policy": str(policy), "again": again}
         regrade = client.call("POST", _PATH, json=body)
-        err().print(words(f"regrade {regrade['id']}: {regrade['progress']['total']} submissions", "dim"))
+        err().print(words(f"regrade {regrade['id']}: {_number(regrade['progress']['total'])}", "dim"))
         if wait:
             regrade = _follow(client, regrade["id"])
         _say(regrade, as_json, _told(client, regrade) if wait else words(regrade["id"]))
@@ -244,6 +244,10 @@ def _progress(regrade: Mapping[str, Any]) -> str:
         if progress["left_s"] is not None:
             told += f", {datetime.timedelta(seconds=round(progress['left_s']))} left"
     return told
+
+
+def _number(submissions: int) -> str:
+    return f"{submissions} submission{'' if submissions == 1 else 's'}"
 
 
 def _summary(client: Client, regrade: Mapping[str, Any]) -> dict[str, Any]:
