@@ -40,7 +40,7 @@ from grader.web.problems import Problem
 from grader.web.uploads import SubmissionForm, SubmissionRequest, incoming
 
 router = APIRouter(prefix="/v1/submissions", tags=["submissions"])
-_LEAST_PAUSE_S, _MOST_PAUSE_S, _PAUSE_SHARE = 0.03, 0.5, 0.1
+_LEAST_PAUSE_S, _MOST_PAUSE_S, _PAUSE_SHARE = 0.01, 0.5, 0.1
 _HEARTBEAT_S = 15
 _CLOSING_S = 2
 _BODY = {
