@@ -60,13 +60,14 @@ class SandboxPool:
             sandbox = self._next(spec)
             try:
                 sandbox.ping()
+                if sandbox.image != image:  # made anew meanwhile, perhaps
+                    image = self._backend.identity(spec.runtime)
             except SandboxError:
                 self.take_back(sandbox, keep=False)
                 continue
-            if sandbox.image != image and sandbox.image != (image := self._backend.identity(spec.runtime)):
-                self.take_back(sandbox, keep=False)
-                continue
-            return Lease(self, sandbox, policy)
+            if sandbox.image == image:
+                return Lease(self, sandbox, policy)
+            self.take_back(sandbox, keep=False)
 
     def take_back(self, sandbox: Sandbox, keep: bool) -> None:
         """What `Lease.release` does."""
