@@ -18,7 +18,6 @@ queue.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -46,10 +45,12 @@ from grader.queue import Queue
 from grader.settings import Settings
 from sandbox.errors import SandboxError
 from sandbox.interface import FULL_CPU_SHARES
+from sandbox.place import give_way
 
 _ASK_AGAIN_S = 0.2
 _PROVE_EVERY_S, _IDLE_S = 1.0, 10.0
-_NICENESS, _CPU_SHARES = 10, 102  # for processes and for containers: a tenth of what the others get
+_NICENESS = 15  # for processes: a thirtieth of what the others get where processors are short
+_CPU_SHARES = 102  # for containers, which do a part of a grading only: a tenth
 _DISCONNECTED_S = 10.0  # a slot that works on nothing and still does not end waits for a broker that is down
 _log = structlog.get_logger()
 
@@ -99,7 +100,7 @@ class Worker:
     def start(self) -> None:
         """Begin, and warm up what the exercises will need."""
         if self._gives_way:
-            os.nice(_NICENESS)  # and with it all threads and processes that it starts
+            give_way(_NICENESS)
         for slot in self._slots:
             slot.start()
         self._caretaker.start()

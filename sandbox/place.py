@@ -6,6 +6,14 @@ import contextlib
 import os
 
 
+def give_way(niceness: int) -> None:
+    """Make this process, and all threads and processes that it starts from now on, nice; and its session, if it is its
+    own. One that it shares with whoever started it stays as it is: there it is nice beside the others."""
+    os.nice(niceness)
+    if os.getsid(0) == os.getpid():
+        keep_niceness()
+
+
 def begin_session() -> None:
     """Leave the session of whoever started this process, and keep its niceness."""
     os.setsid()

@@ -133,7 +133,7 @@ def _database() -> Iterator[str]:
 @contextlib.contextmanager
 def _process(command: list[str], environment: dict[str, str]) -> Iterator[int]:
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             yield process.pid
         finally:

@@ -13,7 +13,7 @@ def bytes_like(seed, *shape):
 
 
 def awake(shape, actions, x):
-    """A network that tells two stacks apart: the first of eight, since all units of one layer may happen to start dead."""
+    """A network that tells two stacks apart: the first of eight, since all units of a layer may start dead."""
     for _ in range(8):
         network = solution.QNetwork(shape, actions)
         with torch.no_grad():

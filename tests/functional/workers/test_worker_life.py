@@ -75,17 +75,18 @@ NICENESS = """
 
 
 @pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel knows no autogroups")
-@pytest.mark.parametrize(("only", "nice"), [(Kind.BATCH, "10 10 15"), (Kind.INTERACTIVE, "0 0 0")])
+@pytest.mark.parametrize(("only", "nice"), [(Kind.BATCH, "15 15 19"), (Kind.INTERACTIVE, "0 0 0")])
 def test_a_worker_of_one_kind_takes_that_only_and_is_nice_with_batch_work(workers, only, nice):
-    """So are its judges, each in a session of its own, and its guests."""
+    """So are its session, its judges, each in a session of its own, and its guests."""
     said = workers.folder / "said"
     exercise = write_exercise(workers.folder / "exercises", "niceness", NICENESS.format(said=str(said)))
     (exercise / "reference" / "solution.py").write_bytes(SOLUTIONS["niceness"])
-    workers.start("--only", only)
+    worker = workers.start("--only", only)
     (other,) = (workers.submit(kind=kind) for kind in Kind if kind is not only)
     (ended,) = workers.ended(workers.submit("niceness", only))
     assert ended.score == 1
     assert said.read_text() == f"{nice}\n"
+    assert Path(f"/proc/{worker.pid}/autogroup").read_text().split()[-1] == nice.split()[0]
     assert workers.now(other).status is Status.QUEUED
 
 
