@@ -1,7 +1,8 @@
 """`make bench-regrade`: how long a person waits while a batch is graded again, and what the batch gets done meanwhile.
 
 Submissions are stored as if they had been graded before; a regrade of all of them begins, and while it runs single
-submissions are sent one after the other. Their median and p95 are told beside those on the same service at rest.
+submissions are sent one after the other. Their median and p95 are told beside those on the same service at rest, half of
+which are sent before and half after, since a machine's speed drifts.
 """
 
 from __future__ import annotations
@@ -43,17 +44,21 @@ def main() -> None:
         console.print(f"storing {options.batch} submissions …")
         store(environment["GRADER_DATABASE_URL"], options.batch, source)
         ways.submit(client, SLUG, source)
-        meters.rest()
-        console.print("single submissions on the idle service …")
-        idle = timed(lambda: ways.submit(client, SLUG, source), options.singles)
+
+        def singles(number: int) -> list[float]:
+            return timed(lambda: ways.submit(client, SLUG, source), number)
+
+        def at_rest(number: int) -> list[float]:
+            meters.rest()
+            console.print("single submissions on the idle service …")
+            return singles(number)
+
+        idle = at_rest(options.singles // 2)
         alone = rate(client, begin(client), lambda: time.sleep(20))
         console.print("single submissions during the regrade …")
         busy: list[float] = []
-        beside = rate(
-            client,
-            begin(client),
-            lambda: busy.extend(timed(lambda: ways.submit(client, SLUG, source), options.singles)),
-        )
+        beside = rate(client, begin(client), lambda: busy.extend(singles(options.singles)))
+        idle += at_rest(options.singles - len(idle))
     told = report(options, idle, busy, alone, beside)
     Console().print(told)
     if options.keep:
