@@ -1,8 +1,8 @@
 """`make bench-regrade`: how long a person waits while a batch is graded again, and what the batch gets done meanwhile.
 
 Submissions are stored as if they had been graded before; a regrade of all of them begins, and while it runs single
-submissions are sent one after the other. Their median and p95 are told beside those on the same service at rest, half of
-which are sent before and half after, since a machine's speed drifts.
+submissions are sent one after the other. Their median and p95 are told beside those on the same service at rest, half
+of which are sent before and half after, since a machine's speed drifts.
 """
 
 from __future__ import annotations
