@@ -5,8 +5,10 @@
 - `per_container`: what comes back is destroyed, whatever it says of itself.
 - `per_process`: what comes back clean is reset; if that fails, or it has served `max_uses`, it is destroyed.
 - What comes back unclean (a limit, a crash, a protocol violation) is destroyed.
-- For each kind (`SandboxSpec`) that is in use, `size` are kept ready; all kinds together never exceed `cap`. At the
-  cap an idle one of another kind gives way; if all are busy, `acquire` waits.
+- For each kind (`SandboxSpec`) that is in use, `size` are kept ready, and half of them while anything is graded:
+  starting one takes processors from somebody who waits for a score, and can be done after that.
+- All kinds together never exceed `cap`. At the cap an idle one of another kind gives way; if all are busy, `acquire`
+  waits.
 """
 
 from __future__ import annotations
@@ -86,7 +88,8 @@ class SandboxPool:
                 self._idle[sandbox.spec].append(sandbox)
             elif keep:
                 sandbox.destroy()
-            self._fill(sandbox.spec)
+            for spec in [sandbox.spec] if self._busy else list(self._idle):
+                self._fill(spec)
             self._changed.notify_all()
 
     def census(self) -> dict[str, int]:
@@ -134,7 +137,8 @@ class SandboxPool:
 
     def _fill(self, spec: SandboxSpec) -> None:
         """Start what is missing of this kind. The lock is held."""
-        wanted = max(self._size, self._waiting[spec])
+        ready = (self._size + 1) // 2 if self._busy else self._size
+        wanted = max(ready, self._waiting[spec])
         while not self._closed and len(self._idle[spec]) + self._starting[spec] < wanted:
             if self._alive() >= self._cap and not self._make_room(spec):
                 return

@@ -179,6 +179,32 @@ def test_an_idle_one_of_another_kind_gives_way_at_the_cap(make, backend):
     assert [sandbox.spec for sandbox in backend.alive] == [SPEC]
 
 
+def starting_or_idle(pool):
+    census = pool.census()
+    return census["idle"] + census["starting"]
+
+
+def test_others_are_started_when_nobody_is_graded(make, backend):
+    pool = make(size=3, cap=9)
+    pool.acquire(SPEC, "per_container").release(clean=True)
+    other = pool.acquire(OTHER, "per_container")
+    lease = pool.acquire(SPEC, "per_container")
+    before = starting_or_idle(pool)
+    lease.release(clean=True)
+    assert starting_or_idle(pool) == before == 2 + 2, "half of each kind, as somebody is still graded"
+    other.release(clean=True)
+    assert starting_or_idle(pool) == 3 + 3
+
+
+def test_half_are_kept_ready_while_somebody_is_graded(make, backend):
+    pool = make(size=3, cap=9)
+    leases = [pool.acquire(SPEC, "per_container") for _ in range(4)]
+    assert starting_or_idle(pool) == 2
+    for lease in leases:
+        lease.release(clean=True)
+    assert starting_or_idle(pool) == 3
+
+
 @pytest.mark.parametrize("failure", [SandboxUnavailable("no engine.", "start it"), SandboxLost("died")])
 def test_a_failure_to_start_is_raised_to_whoever_waits(make, backend, failure):
     backend.failure = failure
