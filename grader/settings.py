@@ -45,7 +45,9 @@ class Settings(BaseSettings):
     policy: Policy = Field("per_container", description="One sandbox per submission, or one fork in a shared sandbox.")
     policy_batch: Policy | None = Field(None, description="Overrides `policy` for batch gradings.")
     policy_interactive: Policy | None = Field(None, description="Overrides `policy` for interactive gradings.")
-    pool_size: int = Field(2, description="Warm sandboxes kept ready per kind of sandbox; half of them while something is graded.")
+    pool_size: int = Field(
+        2, description="Warm sandboxes kept ready per kind of sandbox; half of them while something is graded."
+    )
     pool_cap: int = Field(8, description="Most sandboxes alive at once, busy ones included.")
     sandbox_max_uses: int = Field(
         1000, description="Submissions that a per_process sandbox serves before it is replaced."
