@@ -72,7 +72,7 @@ class SandboxPool:
             self.take_back(sandbox, keep=False)
 
     def take_back(self, sandbox: Sandbox, keep: bool) -> None:
-        """What `Lease.release` does."""
+        """What `Lease.release` does. Nobody waits for the end of one that is destroyed, but `close`."""
         if keep and sandbox.uses < self._max_uses:
             try:
                 sandbox.reset()
@@ -80,9 +80,28 @@ class SandboxPool:
                 keep = False
         else:
             keep = False
-        if not keep:
-            sandbox.destroy()
+        if keep:
+            self._settle(sandbox, keep=True)
+            return
+        ending = threading.Thread(target=self._end, args=(sandbox,), name="sandbox-end", daemon=True)
         with self._changed:
+            if not self._closed:
+                with contextlib.suppress(RuntimeError):  # no thread is to be had
+                    ending.start()
+                    self._threads.add(ending)
+                    return
+        self._end(sandbox)
+
+    def _end(self, sandbox: Sandbox) -> None:
+        try:
+            sandbox.destroy()
+        finally:
+            self._settle(sandbox, keep=False)
+
+    def _settle(self, sandbox: Sandbox, keep: bool) -> None:
+        """It is busy no more; keep it for the next, or start another."""
+        with self._changed:
+            self._threads.discard(threading.current_thread())
             self._busy.discard(sandbox)
             if keep and not self._closed:
                 self._idle[sandbox.spec].append(sandbox)

@@ -2,6 +2,7 @@
 
 import errno
 import threading
+import time
 
 import pytest
 
@@ -77,6 +78,15 @@ def make(backend):
         pool.close()
 
 
+def given_back(pool, lease, clean=True, busy=0):
+    """Release it, and wait for its end: so many are busy then."""
+    lease.release(clean=clean)
+    until = time.monotonic() + 20
+    while pool.census()["busy"] != busy:
+        assert time.monotonic() < until, f"{pool.census()['busy']} are busy, not {busy}"
+        time.sleep(0.001)
+
+
 def test_a_sandbox_is_pinged_before_it_is_handed_out(make):
     assert make().acquire(SPEC, "per_container").sandbox.done == ["ping"]
 
@@ -87,7 +97,9 @@ def test_one_that_does_not_answer_is_destroyed_and_replaced(make, backend):
     first.sandbox.broken.add("ping")
     first.release(clean=True)
     for _ in range(2):  # whichever of the idle ones comes first
-        assert "ping" not in pool.acquire(SPEC, "per_process").sandbox.broken
+        last = pool.acquire(SPEC, "per_process")
+        assert "ping" not in last.sandbox.broken
+    given_back(pool, last, busy=1)
     assert not first.sandbox.alive
 
 
@@ -98,13 +110,14 @@ def test_one_of_an_image_that_was_made_anew_is_destroyed_and_replaced(make, back
     for _ in range(3):
         lease = pool.acquire(SPEC, "per_process")
         assert lease.sandbox.image == "a newer one"
-        lease.release(clean=True)
+        given_back(pool, lease)
     assert {sandbox.image for sandbox in backend.alive} == {"a newer one"}
 
 
 def test_a_container_of_its_own_is_destroyed_whatever_it_says(make):
-    lease = make().acquire(SPEC, "per_container")
-    lease.release(clean=True)
+    pool = make()
+    lease = pool.acquire(SPEC, "per_container")
+    given_back(pool, lease, clean=True)
     assert lease.sandbox.done == ["ping", "destroy"]
 
 
@@ -117,22 +130,25 @@ def test_a_shared_one_is_reset_and_serves_again(make):
 
 
 def test_an_unclean_one_is_destroyed_without_a_reset(make):
-    lease = make().acquire(SPEC, "per_process")
-    lease.release(clean=False)
+    pool = make()
+    lease = pool.acquire(SPEC, "per_process")
+    given_back(pool, lease, clean=False)
     assert lease.sandbox.done == ["ping", "destroy"]
 
 
 def test_one_that_cannot_be_reset_is_destroyed(make):
-    lease = make().acquire(SPEC, "per_process")
+    pool = make()
+    lease = pool.acquire(SPEC, "per_process")
     lease.sandbox.broken.add("reset")
-    lease.release(clean=True)
+    given_back(pool, lease, clean=True)
     assert lease.sandbox.done == ["ping", "reset", "destroy"]
 
 
 def test_one_that_has_served_often_enough_is_destroyed(make):
-    lease = make(max_uses=3).acquire(SPEC, "per_process")
+    pool = make(max_uses=3)
+    lease = pool.acquire(SPEC, "per_process")
     lease.sandbox.uses = 3
-    lease.release(clean=True)
+    given_back(pool, lease)
     assert not lease.sandbox.alive
 
 
@@ -186,13 +202,13 @@ def starting_or_idle(pool):
 
 def test_others_are_started_when_nobody_is_graded(make, backend):
     pool = make(size=3, cap=9)
-    pool.acquire(SPEC, "per_container").release(clean=True)
+    given_back(pool, pool.acquire(SPEC, "per_container"))
     other = pool.acquire(OTHER, "per_container")
     lease = pool.acquire(SPEC, "per_container")
     before = starting_or_idle(pool)
-    lease.release(clean=True)
+    given_back(pool, lease, busy=1)
     assert starting_or_idle(pool) == before == 2 + 2, "half of each kind, as somebody is still graded"
-    other.release(clean=True)
+    given_back(pool, other)
     assert starting_or_idle(pool) == 3 + 3
 
 
@@ -200,9 +216,34 @@ def test_half_are_kept_ready_while_somebody_is_graded(make, backend):
     pool = make(size=3, cap=9)
     leases = [pool.acquire(SPEC, "per_container") for _ in range(4)]
     assert starting_or_idle(pool) == 2
-    for lease in leases:
-        lease.release(clean=True)
+    for number, lease in enumerate(leases, 1):
+        given_back(pool, lease, busy=4 - number)
     assert starting_or_idle(pool) == 3
+
+
+def test_who_gives_one_back_does_not_wait_for_its_end_but_who_closes_the_pool_does(make, backend):
+    pool, may_end, closed = make(), threading.Event(), []
+    lease = pool.acquire(SPEC, "per_container")
+    destroy = lease.sandbox.destroy
+    lease.sandbox.destroy = lambda: may_end.wait(20) and destroy()
+    lease.release(clean=True)
+    assert lease.sandbox.alive
+    closing = threading.Thread(target=lambda: closed.append(pool.close()))
+    closing.start()
+    closing.join(0.1)
+    assert not closed
+    may_end.set()
+    closing.join(20)
+    assert closed
+    assert not backend.alive
+
+
+def test_one_that_comes_back_to_a_closed_pool_is_destroyed_at_once(make):
+    pool = make()
+    lease = pool.acquire(SPEC, "per_container")
+    pool.close()
+    lease.release(clean=True)
+    assert not lease.sandbox.alive
 
 
 @pytest.mark.parametrize("failure", [SandboxUnavailable("no engine.", "start it"), SandboxLost("died")])
