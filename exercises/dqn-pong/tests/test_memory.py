@@ -15,8 +15,9 @@ def transitions(seed, count):
     """Rows for `add`. The reward is the row's number, so that a sampled row says which one it is."""
     rng = np.random.default_rng(seed)
     states = rng.integers(0, 256, (2, count, *SHAPE), dtype=np.uint8)
-    actions, ends = rng.integers(5, size=count).tolist(), rng.integers(2, size=(2, count)).astype(bool).tolist()
-    return [(states[0][n], actions[n], float(n), states[1][n], ends[0][n], ends[1][n]) for n in range(count)]
+    actions, ends = rng.integers(5, size=count).tolist(), rng.permutation(count) % 4  # both, one, the other, none
+    terminated, truncated = (ends % 2 == 1).tolist(), (ends > 1).tolist()
+    return [(states[0][n], actions[n], float(n), states[1][n], terminated[n], truncated[n]) for n in range(count)]
 
 
 @in_guest
