@@ -145,7 +145,7 @@ def tune(model, windows):
         {"params": [p for p in model.bert.parameters() if p.requires_grad], "lr": PEAK},
         {"params": model.head.parameters(), "lr": HEAD_PEAK},
     ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
     total = EPOCHS * -(-len(windows) // BATCH)
     warmup = max(1, total // 10)
     rate = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min((s + 1) / warmup, (total - s) / total))
