@@ -143,7 +143,8 @@ class _Guests:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Whatever happened: nothing of the candidate's code is alive, and the sandbox goes back or goes away."""
+        """Whatever happened: the guest has ended, and its sandbox goes back; or it goes away, with whatever the guest
+        left in it, soon after this and without serving anybody else."""
         unasked = self._first is not None  # nothing of the candidate's is in it
         self._forget_first()
         if self._guest is not None:

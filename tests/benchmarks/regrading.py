@@ -11,6 +11,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -45,8 +46,7 @@ def main() -> None:
         store(environment["GRADER_DATABASE_URL"], options.batch, source)
         ways.submit(client, SLUG, source)
 
-        def singles(number: int) -> list[float]:
-            return timed(lambda: ways.submit(client, SLUG, source), number)
+        singles = partial(timed, lambda: ways.submit(client, SLUG, source))
 
         def at_rest(number: int) -> list[float]:
             meters.rest()
