@@ -62,8 +62,9 @@ hostile: $(READY) ## only the hostile submissions: whole gradings, uploads, fram
 	@$(BIN)/python -m pytest tests/hostile tests/unit/test_uploads.py tests/unit/test_uploads_archives.py \
 	  tests/unit/test_codec.py tests/unit/test_wire.py tests/fuzz
 
-exercises-soak: $(READY) ## every exercise proves itself with 50 seeds on both sandboxes (some hours)
-	@for sandbox in local docker; do $(BIN)/grader exercise verify exercises/*/ --seeds 50 --sandbox $$sandbox || exit; done
+exercises-soak: $(READY) ## every exercise proves itself with 50 seeds, its mistakes with 5, on both sandboxes (some hours)
+	@for sandbox in local docker; do \
+	  $(BIN)/grader exercise verify exercises/*/ --seeds 50 --wrong-seeds 5 --sandbox $$sandbox || exit; done
 
 bench: $(READY) ## measure the service against bare pytest and a container per submission (some minutes)
 	@$(BIN)/python -m tests.benchmarks

@@ -3,7 +3,8 @@
 - the reference, with several seeds, and each of alternatives/ pass in full;
 - the starter does not;
 - each of wrong/ fails exactly the tests that its `fails` names (functions or ids; "*" for all), but for those that
-  `may_fail` names, tests with a threshold that it misses with some seeds;
+  `may_fail` names, tests with a threshold that it misses with some seeds; with one seed, or with several, which shows
+  mistakes that are caught by chance;
 - the public tests, run as if they were the hidden suite, pass with the reference;
 - every name in [points] is one of the suite's;
 - the limits leave room: the reference uses at most half of them;
@@ -35,15 +36,23 @@ _OVERALL = 2  # checks of an exercise as a whole
 
 
 def verify(
-    exercises: Sequence[Exercise], grades: Grades, seeds: int, on_check: OnCheck, only: Sequence[str] = ()
+    exercises: Sequence[Exercise],
+    grades: Grades,
+    *,
+    seeds: int,
+    wrong_seeds: int = 1,
+    only: Sequence[str] = (),
+    on_check: OnCheck,
 ) -> list[Check]:
     """Grade everything and tell of it in order; or only what matches a pattern such as "wrong/no_*" or "reference*".
+
+    The reference is graded with `seeds` seeds, each known-wrong solution with `wrong_seeds`.
 
     Raises SandboxUnavailable where nothing can be graded, BadInput where no pattern matches anything.
     """
     checks: list[Check] = []
     with tempfile.TemporaryDirectory(prefix="grader-verify-") as scratch:
-        planned = [trial for exercise in exercises for trial in trials(exercise, seeds, Path(scratch))]
+        planned = [trial for exercise in exercises for trial in trials(exercise, seeds, wrong_seeds, Path(scratch))]
         if only:
             planned = _chosen(planned, only)
         total = len(planned) + (0 if only else _OVERALL * len(exercises))
@@ -59,7 +68,7 @@ def verify(
     return checks
 
 
-def trials(exercise: Exercise, seeds: int, scratch: Path) -> Iterator[Trial]:
+def trials(exercise: Exercise, seeds: int, wrong_seeds: int, scratch: Path) -> Iterator[Trial]:
     """What is to be graded of an exercise. Its public tests become a suite in `scratch`."""
     numbers = [drawn(exercise.digest, number) for number in range(seeds)]
     for number, seed in enumerate(numbers, 1):
@@ -72,7 +81,10 @@ def trials(exercise: Exercise, seeds: int, scratch: Path) -> Iterator[Trial]:
     for number, path in enumerate(alternatives(exercise)):
         yield alternative(exercise, path, numbers[number % seeds])
     for number, name in enumerate(sorted(exercise.wrong)):
-        yield wrong(exercise, name, numbers[number % seeds])
+        first = number % seeds  # whatever `wrong_seeds` is
+        for nth in range(wrong_seeds):
+            trial = wrong(exercise, name, drawn(exercise.digest, first + nth))
+            yield replace(trial, what=f"{trial.what}, seed {nth + 1}") if wrong_seeds > 1 else trial
 
 
 def _chosen(planned: Sequence[Trial], only: Sequence[str]) -> list[Trial]:
@@ -85,8 +97,9 @@ def _chosen(planned: Sequence[Trial], only: Sequence[str]) -> list[Trial]:
 
 def _matches(what: str, pattern: str) -> bool:
     """By the whole, or by the file's name with or without .py."""
-    name = what.rpartition("/")[2]
-    return any(fnmatchcase(text, pattern) for text in (what, name, name.removesuffix(".py"), what.partition(",")[0]))
+    solution = what.partition(",")[0]  # without the seed
+    name = solution.rpartition("/")[2]
+    return any(fnmatchcase(text, pattern) for text in (what, solution, name, name.removesuffix(".py")))
 
 
 def _cost(exercise: Exercise, results: Sequence[Result]) -> Check:

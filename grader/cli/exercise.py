@@ -73,6 +73,12 @@ def digest(where: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a
 def verify_(
     where: Where,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="How many seeds the reference is graded with.")] = 3,
+    wrong_seeds: Annotated[
+        int,
+        typer.Option(
+            min=1, max=100, help="How many seeds each known-wrong solution is graded with: is it always caught?"
+        ),
+    ] = 1,
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help='Only what matches, such as reference, starter or "no_*"; may be repeated.'),
@@ -88,7 +94,7 @@ def verify_(
     """
     exercises, runner = _opened(where, sandbox)
     with runner as grades:
-        checks = verify(exercises, grades, seeds, _tell, only or ())
+        checks = verify(exercises, grades, seeds=seeds, wrong_seeds=wrong_seeds, only=only or (), on_check=_tell)
     if as_json:
         print_json(report(exercises, checks))
     else:

@@ -88,12 +88,53 @@ def test_an_exercise_that_holds_is_proved_check_by_check(grader: Grader, sums: P
         (["ignores_the_second"], ["wrong/ignores_the_second.py"]),
         (["wrong/*", "starter"], ["starter", "wrong/cannot_be_loaded.py", "wrong/ignores_the_second.py"]),
         (["reference"], ["reference, seed 1", "reference, seed 2"]),
+        (["reference, seed 2"], ["reference, seed 2"]),
     ],
 )
 def test_a_part_of_an_exercise_is_proved(grader: Grader, sums: Path, only: list[str], what: list[str]) -> None:
     options = [option for name in only for option in ("--only", name)]
     said = grader("exercise", "verify", sums, *LOCAL, "--seeds", 2, "--json", *options)
     assert (said.code, [check["what"] for check in said.json["checks"]]) == (0, what)
+
+
+# Each seed asks for one side; where that is 2, `doubles` is right.
+CHANCE = {
+    "tests/test_square.py": """
+import random
+import solution
+
+def test_square(seed):
+    side = random.Random(seed).randrange(1, 4)
+    assert solution.square(side) == side * side
+""",
+    "exercise.toml": """
+slug = "square"
+title = "Square"
+runtime = "python"
+[wrong.doubles]
+fails = ["test_square"]
+[wrong.is_a_constant]
+fails = ["test_square"]
+""",
+    "reference/solution.py": "def square(side): return side * side",
+    "wrong/doubles.py": "def square(side): return 2 * side",
+    "wrong/is_a_constant.py": "def square(side): return 16",
+}
+
+
+def test_a_wrong_solution_that_is_caught_by_chance_is_told(grader: Grader, tmp_path: Path) -> None:
+    folder = write(tmp_path / "square", CHANCE)
+    said = grader(
+        "exercise", "verify", folder, *LOCAL, "--seeds", 1, "--wrong-seeds", 12, "--only", "wrong/*", "--json"
+    )
+    assert said.code == 1
+    checks = said.json["checks"]
+    for name, always in (("doubles", False), ("is_a_constant", True)):
+        mine = [check for check in checks if check["what"].startswith(f"wrong/{name}.py")]
+        assert [check["what"] for check in mine] == [f"wrong/{name}.py, seed {nth}" for nth in range(1, 13)]
+        assert all(check["ok"] for check in mine) is always
+    uncaught = next(check for check in checks if not check["ok"])
+    assert uncaught["why"] == ["test_square.py::test_square passed, but `fails` names it"]
 
 
 def test_a_part_that_is_not_there_is_bad_input(grader: Grader, sums: Path) -> None:
