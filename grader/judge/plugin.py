@@ -6,6 +6,7 @@ import errno
 import random
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,6 +136,9 @@ class JudgePlugin:
             return Outcome(lost.outcome), clean(f"while solution.py was loaded: {lost.detail}")
         except Exhausted as error:
             return Outcome.TIME_LIMIT, str(error)
+        except BaseException as error:
+            outcome, message = _theirs("setup", error)
+            return outcome, f"solution.py could not be looked into: {message}"
         return None
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
@@ -168,14 +172,19 @@ class JudgePlugin:
             return Outcome(lost.outcome), lost.detail
         except LoadFailed as error:
             return Outcome.CRASHED, f"solution.py could not be loaded again: {error}"
+        except BaseException as error:  # by what an earlier test left behind
+            return _theirs("call", error)
         _seed(derived_seed(self._session.material.seed, item.nodeid, "judge"))
         return None
 
     def _played(self, item: pytest.Item, following: pytest.Item | None) -> tuple[Outcome, str]:
         runtestprotocol(item, log=False, nextitem=following)
-        if not self._session.alive:  # what lives in fixtures of a wider scope died with the guest: make it anew
-            item.session._setupstate.teardown_exact(None)
-        return self._judged()
+        outcome = self._judged()
+        setup = item.session._setupstate
+        while not self._session.alive and setup.stack:  # fixtures of a wider scope died with the guest: make them anew
+            with suppress(GuestLost, Exception):  # they may call it at their end, and the outcome is known
+                setup.teardown_exact(None)
+        return outcome
 
     def _judged(self) -> tuple[Outcome, str]:
         """The outcome, from what the session noted first: a test cannot swallow a broken limit or a refusal."""
@@ -210,6 +219,13 @@ class JudgePlugin:
                 return float(self._points[name])
         marker = item.get_closest_marker("points")
         return float(marker.args[0]) if marker is not None and marker.args else 1.0
+
+
+def _theirs(phase: str, error: BaseException) -> tuple[Outcome, str]:
+    """What is told of an error that the candidate's code raised between tests; one of ours goes on its way."""
+    if not hasattr(error, "_where"):
+        raise error
+    return _failed(phase, error)
 
 
 def _failed(phase: str, error: BaseException | None) -> tuple[Outcome, str]:

@@ -114,6 +114,86 @@ def test_forbidden_names_are_found_by_reading_and_at_run_time(grade):
         )
 
 
+TORCH_FORBIDS = [
+    "torch.ops.aten.conv2d",
+    "torch._C._VariableFunctions.conv2d",
+    "torch._VF.conv2d",
+    "torch.nn.attention.sdpa_kernel",
+]
+BY_WAY_OF = {
+    "aten = torch.ops.aten\nf = lambda x: aten.conv2d(x, x)": "torch.ops.aten.conv2d",
+    "inner = torch._C\nf = lambda x: inner._VariableFunctions.conv2d(x, x)": "torch._C._VariableFunctions.conv2d",
+    "inner = torch._VF\nf = lambda x: inner.conv2d(x, x)": "torch._VF.conv2d",
+    "import torch.nn as n\nf = lambda x: getattr(n.attention, 'sdpa' + '_kernel')(x)": "torch.nn.attention.sdpa_kernel",
+}
+
+
+def test_what_is_forbidden_may_lie_in_an_object_that_is_no_module(grade):
+    suite = "import solution, torch\ndef test_a(): assert solution.f(torch.ones(1, 1, 1, 1)).item() == 1\n"
+    for body, name in BY_WAY_OF.items():
+        shown = grade(suite, f"import torch\n{body}\n", runtime="torch", forbid=TORCH_FORBIDS).shown["test_a"]
+        assert shown.startswith(f"failed: ForbiddenName: uses {name}"), (body, shown)
+    body = (
+        "import torch\nf = lambda x: torch.nn.functional.relu(torch.nn.Linear(1, 1).requires_grad_(False)(x) * 0 + 1)\n"
+    )
+    assert grade(suite, body, runtime="torch", forbid=TORCH_FORBIDS).shown == {"test_a": "passed"}
+
+
+IN_THE_WAY = {
+    "uses a forbidden name": (
+        "import math\ndef f():\n    return getattr(math, 'pr' + 'od')([1])\n",
+        "failed: ForbiddenName: uses",
+    ),
+    "hides that it did": (
+        "import math\ndef f():\n    try:\n        getattr(math, 'pr' + 'od')([1])\n    except Exception: return 1\n",
+        "failed: ForbiddenName: uses",
+    ),
+    "spoils the seeding": ("import random\ndef f(): return 1\nrandom.seed = None\n", "failed: TypeError"),
+    "seeding says it ran out of memory": (
+        "import random\ndef f(): return 1\ndef seed(number): raise MemoryError\nrandom.seed = seed\n",
+        "memory_limit: ",
+    ),
+    "seeding exits": (
+        "import random\ndef f(): return 1\ndef seed(number): raise SystemExit\nrandom.seed = seed\n",
+        "failed: SolutionExit",
+    ),
+    "looking for names fails": (
+        "def f(): return 1\ndef __getattr__(name): raise ValueError(name)\n",
+        "error: solution.py could not be looked into: ValueError",
+    ),
+}
+
+
+@pytest.mark.parametrize("solution", IN_THE_WAY.values(), ids=IN_THE_WAY)
+def test_what_a_test_leaves_behind_fails_the_next_and_is_no_fault(grade, solution):
+    source, message = solution
+    suite = "import solution\nfrom solution import f, gone\n" + "".join(
+        f"def test_{n}(): assert f() == 1\n" for n in "ab"
+    )
+    shown = grade(suite, source, forbid=["math.prod"]).shown
+    assert shown["test_b"].startswith(message), shown
+
+
+ENDS_IN_A_TEARDOWN = """
+import pytest, solution
+
+@pytest.fixture(scope="module")
+def kept():
+    yield solution.f
+    solution.f()
+
+def test_a(kept): assert kept() == 1
+def test_b(kept): assert kept() == 1
+"""
+
+
+@pytest.mark.parametrize("f", ["os._exit(0)", "[][0]", "sys.exit()"])
+def test_a_teardown_that_calls_the_solution_costs_tests_and_is_no_fault(grade, f):
+    shown = grade(ENDS_IN_A_TEARDOWN, f"import os, sys\ndef f(): {f}\n").shown
+    assert set(shown) == {"test_a", "test_b"}
+    assert not any(told.startswith("passed") for told in shown.values())
+
+
 SUITES_THAT_FAIL = {
     "def f(:": "SyntaxError",
     "import nothing_here": "No module named 'nothing_here'",

@@ -54,6 +54,12 @@ CASES = [
         + "class Point:\n    def __init__(self, *_): self.x = Yes()\ndef add(*_): return [Yes()] * 7\ncode = squares = half = mapped = root = add",
     ),
     case("module_getattr", YES + "Point = Yes\ndef add(*_): return Yes()\ndef __getattr__(name): return Yes()"),
+    case("module_getattr_that_raises", "def add(*_): return 0\ndef __getattr__(name): raise ValueError(name)", "error"),
+    case("seeding_that_raises", "import random\ndef add(*_): return 5\nrandom.seed = None"),
+    case(
+        "seeding_that_exits",
+        "import random\ndef add(*_): return 5\ndef seed(number): raise SystemExit\nrandom.seed = seed",
+    ),
     case("class_property_claims", YES.replace("class Yes:", "class Yes:\n    __class__ = int") + ALL + "Point = Yes"),
     *(
         case(f"lying_{base}", lying(base, start))
