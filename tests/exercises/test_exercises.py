@@ -35,6 +35,12 @@ def runner(local_backend: Backend) -> Iterator[Runner]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def docker_runner(docker_backend: Backend) -> Iterator[Runner]:
+    with Runner(Settings(policy="per_process"), docker_backend) as found:
+        yield found
+
+
 def beside(tmp_path: Path, folder: Path, solution: str, *command: str) -> subprocess.CompletedProcess[str]:
     """Run Python where a candidate would: in a folder with solution.py and the public tests."""
     shutil.copytree(folder / "public", tmp_path / "public", ignore=shutil.ignore_patterns("__pycache__"))
@@ -117,3 +123,17 @@ def test_solutions_of_an_exercise_fare_as_its_folder_says(folder, runner):
     }
     checks = verify([replace(exercise, wrong=some)], runner, seeds=1, on_check=lambda check, done, total: None)
     assert [(check.what, check.why) for check in checks if not check.ok] == []
+
+
+@pytest.mark.engine
+@each
+def test_reference_and_public_tests_pass_on_docker_too(folder, docker_runner):
+    """Where folders have other names than on the judge's side."""
+    checks = verify(
+        [read(folder)],
+        docker_runner,
+        seeds=1,
+        only=["reference*", "public tests"],
+        on_check=lambda check, done, total: None,
+    )
+    assert [(check.what, check.why) for check in checks] == [("reference, seed 1", ()), ("public tests", ())]

