@@ -6,7 +6,7 @@ import torch
 
 from grader.suite import in_guest
 
-VOCABULARY, WIDTH, CLASSES, PAD = 20, 8, 3, 7
+VOCABULARY, WIDTH, CLASSES, PAD = 20, 16, 3, 7
 
 
 def sentences(seed, rows=5, length=9):
@@ -26,7 +26,7 @@ def classifier(seed):
     """
     model = solution.TextClassifier(VOCABULARY, WIDTH, CLASSES, pad_id=PAD, dropout=0.5)
     g = torch.Generator().manual_seed(seed + 1)
-    weights = {name: torch.randn(value.shape, generator=g) / 2 for name, value in model.named_parameters()}
+    weights = {name: 0.35 * torch.randn(value.shape, generator=g) for name, value in model.named_parameters()}
     model.load_state_dict(weights, strict=False)
     model.eval()
     return model
@@ -166,8 +166,8 @@ def embedding_gradient(model, tokens):
 def test_gradient_reaches_the_words(seed):
     """Training moves the embedding of each word that occurs, and never that of the padding"""
     tokens = sentences(seed)
-    try:
-        size = embedding_gradient(classifier(seed), tokens).abs().sum(1)
+    try:  # one network may have nothing but cut-off units for a word, if its activation is a ReLU
+        size = sum(embedding_gradient(classifier(seed + k), tokens).abs().sum(1) for k in range(8))
     except Exception as error:
         pytest.fail(f"backward through the classifier raised {type(error).__name__}: {str(error)[:200]}")
     words = torch.tensor(sorted(set(tokens.flatten().tolist()) - {PAD}))
