@@ -10,11 +10,11 @@ from language import BOS, EOS, LONGEST, Language
 
 from grader.suite import in_guest, threshold
 
-TEXTS, UNSEEN, SAMPLES = 1000, 300, 300
+TEXTS, UNSEEN, SAMPLES = 1500, 300, 300
 
 # margins.md shows how far they stand from right and wrong solutions. A model that knows all about neighbours and
 # nothing else is at 0.13 nats, 36% of the closing letters and 37% of valid texts.
-EXCESS, CLOSED, VALID, FRESH = 0.085, 0.75, 0.55, 0.35
+EXCESS, CLOSED, VALID, FRESH = 0.1, 0.75, 0.55, 0.35
 PLAUSIBLE = 0.02  # a closing letter has a probability of 1/6 at least
 
 
@@ -89,7 +89,7 @@ def samples(model, language, seed):
 
 @pytest.mark.points(5)
 def test_cross_entropy_on_unseen_sentences(predictions, language, unseen):
-    """On unseen sentences the cross-entropy is at most 0.085 nats per token above the language's own"""
+    """On unseen sentences the cross-entropy is at most 0.1 nats per token above the language's own"""
     surprise, tokens = 0.0, 0
     for row, sentence in zip(predictions, unseen, strict=True):
         targets = torch.tensor([*language.encode(sentence), EOS])
@@ -100,7 +100,7 @@ def test_cross_entropy_on_unseen_sentences(predictions, language, unseen):
     assert threshold("nats per token above the entropy of the source", excess, at_most=EXCESS), (
         f"fed token by token, the model needs {excess + own:.3f} nats per token on sentences that it has not seen; the "
         f"language itself needs {own:.3f}, and at most {EXCESS} more are allowed. Is the target the next token? Does "
-        "the loss leave PAD out? Is the model trained long enough?"
+        "the loss leave PAD out? Is the model trained long enough, but not until it knows the texts by heart?"
     )
 
 
