@@ -17,8 +17,9 @@ def test_example_of_the_statement():
 
 
 def test_batch_comes_first():
-    outputs, (h, c) = solution.LSTM(3, 4)(torch.randn(2, 5, 3))
+    outputs, (h, c) = solution.LSTM(3, 4).to(torch.float64)(torch.randn(2, 5, 3, dtype=torch.float64))
     assert outputs.shape == (2, 5, 4)
+    assert outputs.dtype == torch.float64
     assert h.shape == c.shape == (2, 4)
     assert torch.allclose(outputs[:, -1], h)
 
