@@ -24,6 +24,8 @@ class Forbidden:
         """Replace each dotted name wherever its own package holds it, under whatever alias."""
         for dotted in names:
             *path, name = dotted.split(".")
+            if not path:
+                continue  # a builtin: found by reading
             try:
                 original = getattr(_found(path), name)
             except (ImportError, AttributeError, ValueError):
@@ -61,8 +63,8 @@ class _Instead:
 
 
 def _found(path: list[str]) -> Any:
-    """What a dotted name leads to, whether a module or an object in one. Raises ImportError, ValueError for no name."""
-    found = importlib.import_module(path[0] if path else "")
+    """What a dotted name leads to, whether a module or an object in one. Raises ImportError."""
+    found = importlib.import_module(path[0])
     for depth, part in enumerate(path[1:], 2):
         found = getattr(found, part) if hasattr(found, part) else importlib.import_module(".".join(path[:depth]))
     return found
