@@ -299,7 +299,9 @@ def _accept(listener: socket.socket, anchor: _DockerAnchor) -> socket.socket:
 def _remove_leftovers(client: Any) -> None:
     """Containers that were made but never started, because their worker was killed in between."""
     with contextlib.suppress(DockerException, OSError):
-        for container in client.containers.list(all=True, filters={"label": LABEL, "status": "created"}):
+        for container in client.containers.list(
+            all=True, filters={"label": LABEL, "status": "created"}, ignore_removed=True
+        ):
             made = container.attrs["Created"][:19]
             if time.time() - time.mktime(time.strptime(made, "%Y-%m-%dT%H:%M:%S")) + time.timezone > _LEFTOVER_S:
                 container.remove(force=True)

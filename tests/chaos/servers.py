@@ -190,10 +190,10 @@ class Engine(_Server):
     def zygotes(self) -> list[int]:
         """The pids, on this machine, of the first processes of the containers that run."""
         with contextlib.suppress(DockerException, OSError), contextlib.closing(self.client()) as client:
-            return [found.attrs["State"]["Pid"] for found in client.containers.list()]
+            return [found.attrs["State"]["Pid"] for found in client.containers.list(ignore_removed=True)]
         return []
 
     def containers(self) -> list[str]:
         """The names of all that are there, in whatever state."""
         with contextlib.closing(self.client()) as client:
-            return [found.name for found in client.containers.list(all=True)]
+            return [found.name for found in client.containers.list(all=True, ignore_removed=True)]

@@ -115,7 +115,7 @@ def test_a_sandbox_works_on_and_can_be_destroyed_while_the_engine_is_away(relay,
     sandbox.destroy()
     with pytest.raises(SandboxError):
         sandbox.ping()
-    until(lambda: not docker_backend._client().containers.list(all=True, filters={"name": sandbox.id}))
+    until(lambda: not docker_backend._client().containers.list(all=True, filters={"name": sandbox.id}, sparse=True))
 
 
 @pytest.fixture

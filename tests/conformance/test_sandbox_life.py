@@ -180,7 +180,7 @@ def traces(backend):
     def look(sandbox):
         anchor = sandbox._anchor
         if backend.name == "docker":
-            return backend._client().containers.list(all=True, filters={"name": sandbox.id})
+            return backend._client().containers.list(all=True, filters={"name": sandbox.id}, sparse=True)
         return [*session(anchor._process.pid), *([anchor._home] if os.path.exists(anchor._home) else [])]
 
     return look
