@@ -182,7 +182,8 @@ class JudgePlugin:
         outcome = self._judged()
         setup = item.session._setupstate
         while not self._session.alive and setup.stack:  # fixtures of a wider scope died with the guest: make them anew
-            with suppress(GuestLost, Exception):  # they may call it at their end, and the outcome is known
+            # They may call it at their end, or fail for it; the outcome is known.
+            with suppress(GuestLost, pytest.fail.Exception, pytest.skip.Exception, Exception):
                 setup.teardown_exact(None)
         return outcome
 

@@ -180,7 +180,7 @@ import pytest, solution
 @pytest.fixture(scope="module")
 def kept():
     yield solution.f
-    solution.f()
+    {end}
 
 def test_a(kept): assert kept() == 1
 def test_b(kept): assert kept() == 1
@@ -188,8 +188,9 @@ def test_b(kept): assert kept() == 1
 
 
 @pytest.mark.parametrize("f", ["os._exit(0)", "[][0]", "sys.exit()"])
-def test_a_teardown_that_calls_the_solution_costs_tests_and_is_no_fault(grade, f):
-    shown = grade(ENDS_IN_A_TEARDOWN, f"import os, sys\ndef f(): {f}\n").shown
+@pytest.mark.parametrize("end", ["solution.f()", "pytest.fail('it is gone')", "pytest.skip('it is gone')"])
+def test_a_teardown_that_fails_after_the_solution_costs_tests_and_is_no_fault(grade, end, f):
+    shown = grade(ENDS_IN_A_TEARDOWN.format(end=end), f"import os, sys\ndef f(): {f}\n").shown
     assert set(shown) == {"test_a", "test_b"}
     assert not any(told.startswith("passed") for told in shown.values())
 
