@@ -13,7 +13,7 @@ import torch
 from digits import CODE, HEIGHT, PCA, WIDTH, digits, mean_error, uniform
 from torch.nn import functional
 
-from grader.suite import threshold
+from grader.suite import in_guest, threshold
 
 MASKED = 0.4
 
@@ -117,7 +117,7 @@ def learnt(seed):
     )
 
 
-@pytest.mark.points(9)
+@pytest.mark.points(8)
 def test_restores_unseen_images(learnt):
     """On unseen images the squared error is at most 80% of that of as many principal components"""
     assert threshold("squared error on unseen images, as a share of PCA's", learnt.error, at_most=0.8), (
@@ -137,7 +137,7 @@ def test_decoder_reaches_images_it_was_never_shown(learnt):
     )
 
 
-@pytest.mark.points(6)
+@pytest.mark.points(5)
 def test_codes_tell_the_classes_apart(learnt):
     """A linear probe with ten labels per class is at least 88% as accurate on the codes as on principal components"""
     assert threshold("accuracy on the codes, as a share of that on PCA's", learnt.accuracy, at_least=0.88), (
@@ -146,7 +146,7 @@ def test_codes_tell_the_classes_apart(learnt):
     )
 
 
-@pytest.mark.points(7)
+@pytest.mark.points(6)
 def test_fills_in_masked_pixels(seed):
     """Trained with p = 0.4, the error on unseen images with masked pixels is at most 71% of that of PCA"""
     g = torch.Generator().manual_seed(seed + 2)
@@ -158,6 +158,63 @@ def test_fills_in_masked_pixels(seed):
     assert threshold("squared error after masking, as a share of PCA's", error, at_most=0.71), (
         f"your error is {error:.0%} of that of {CODE} principal components, at most 71% is needed. In training the "
         "input is corrupted anew in each step, and the output is compared with the clean image"
+    )
+
+
+@in_guest
+def watched_fit(images, n_code, seed, p):
+    """Fit, and note of each call of corrupt how many images it was given, their mean, and where zeros came out."""
+    kept, calls = solution.corrupt, []
+
+    def watched(images, p, generator):
+        mean = images.double().mean().item()
+        found = kept(images, p, generator)
+        calls.append((len(images), mean, hash(tuple((found == 0).flatten().tolist()))))
+        return found
+
+    solution.corrupt = watched
+    try:
+        solution.fit_autoencoder(images, n_code, seed, p)
+    finally:
+        solution.corrupt = kept
+    return calls
+
+
+@pytest.fixture(scope="module")
+def corruption(seed):
+    """What fit_autoencoder gave to corrupt, for images that are all far from 0."""
+    images = small(seed + 4)[0] + 180
+    try:
+        calls = watched_fit(images, CODE, seed % 1000, MASKED)
+    except Exception as error:
+        pytest.fail(f"fit_autoencoder raised {type(error).__name__}: {str(error)[:300]}")
+    assert calls, f"with p = {MASKED}, fit_autoencoder never called corrupt by its name in your module"
+    return SimpleNamespace(calls=calls, images=images, rows=sum(rows for rows, _, _ in calls))
+
+
+@pytest.mark.points(2)
+def test_masks_are_drawn_anew_in_each_step(corruption):
+    """With p > 0, fit_autoencoder calls corrupt for the images of each step, and masks other pixels each time"""
+    rows, count = corruption.rows, len(corruption.images)
+    assert rows >= 3 * count, (
+        f"corrupt was given {rows} images in the whole training on {count} images: masks that are drawn once are "
+        "learnt by heart. Corrupt the images of each step"
+    )
+    masks = {mask for _, _, mask in corruption.calls}
+    assert len(masks) > len(corruption.calls) / 2, (
+        f"{len(corruption.calls)} calls of corrupt gave {len(masks)} different masks: is the generator made anew, with "
+        "the same seed, for each of them?"
+    )
+
+
+@pytest.mark.points(2)
+def test_images_are_masked_in_their_own_unit(corruption):
+    """A masked pixel is 0 in the unit in which the images came, not after scaling"""
+    found = sum(rows * mean for rows, mean, _ in corruption.calls) / corruption.rows
+    expected = corruption.images.mean().item()
+    assert abs(found - expected) < 30, (
+        f"the images that corrupt was given have a mean of {found:.3g}, those of fit_autoencoder have {expected:.3g}. "
+        "Corrupt first and scale then: 0 after scaling is another value, such as the smallest or the mean one"
     )
 
 
@@ -210,7 +267,7 @@ def test_same_seed_same_model(seed):
     assert not torch.allclose(first, other, atol=0.1 * first.std().item()), "another seed gave the same model"
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(2)
 def test_constant_pixels_do_no_harm(seed):
     """Pixels that never vary in training give finite images, and restore well when they later vary a little"""
     x, unseen = small(seed + 3)

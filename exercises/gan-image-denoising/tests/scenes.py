@@ -76,6 +76,11 @@ def best_filter(noisy, clean):
     return max(decibels(filtered, clean) for filtered in filters)
 
 
+def variety(images):
+    """How much the images differ from each other: the standard deviation of each pixel, a mean over the pixels."""
+    return images.std(0).mean().item()
+
+
 def sharpness(images):
     """The mean absolute difference between neighbouring pixels."""
     return (images.diff(dim=2).abs().mean() + images.diff(dim=3).abs().mean()).item()

@@ -71,11 +71,13 @@ def test_psnr_of_equal_images(seed):
 
 @pytest.mark.points(2)
 def test_psnr_of_bytes(seed):
-    """Images of dtype uint8 get the psnr of the same values as floats"""
+    """Images of dtype uint8 get the psnr of the same values as floats, for the peak that is given"""
     g = torch.Generator().manual_seed(seed + 3)
     images, targets = torch.randint(256, (2, 3, 1, 6, 6), generator=g, dtype=torch.uint8).unbind()
-    found, right = measure(images, targets, 255.0), expected(images, targets, 255.0)
-    assert torch.allclose(found, right, atol=1e-3), (
-        f"three images of bytes gave {shown(found)} dB, expected {shown(right)}. In uint8, 3 - 5 is 254, and squares "
-        "wrap around: convert to float before subtracting"
-    )
+    for peak in (255.0, 100.0):
+        found, right = measure(images, targets, peak), expected(images, targets, peak)
+        assert torch.allclose(found, right, atol=1e-3), (
+            f"three images of bytes and the peak {peak:g} gave {shown(found)} dB, expected {shown(right)}. In uint8, "
+            "3 - 5 is 254, and squares wrap around: convert to float before subtracting. And the peak is the argument, "
+            "whatever the dtype"
+        )

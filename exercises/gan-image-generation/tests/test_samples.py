@@ -9,6 +9,7 @@ import pytest
 import solution
 import torch
 from digits import Digits
+from torch import nn
 
 from grader.suite import threshold
 
@@ -59,6 +60,14 @@ def worse(measure, trained, seed, pick=min):
     return pick(measure(trained.made), measure(sampled(trained, len(trained.made), seed % 1000 + 7)))
 
 
+@pytest.mark.points(1)
+def test_fit_gan_returns_a_module(trained):
+    """fit_gan returns an nn.Module"""
+    assert isinstance(trained.generator, nn.Module), (
+        "fit_gan returned something that is no nn.Module: its parameters could be neither listed, nor saved, nor moved"
+    )
+
+
 @pytest.mark.points(2)
 def test_images_lie_between_zero_and_one(trained, seed):
     """All pixels of images and samples lie in [0, 1], and most of that range is used"""
@@ -93,7 +102,7 @@ def test_images_do_not_depend_on_their_batch(trained):
         )
 
 
-@pytest.mark.points(8)
+@pytest.mark.points(7)
 def test_samples_look_like_digits(trained, seed):
     """At least 32% of the images are as near to a digit kept back as 95% of the training images are"""
     realism = worse(trained.digits.realism, trained, seed)

@@ -24,8 +24,21 @@ def watched(images, steps, seed):
         "squares": 0.0,
         "numbers": 0,
         "foreign": 0,
+        "moved": 0,
     }
     step_d, step_g = solution.discriminator_step, solution.generator_step
+    left = {}
+
+    def leave(generator):
+        left.clear()
+        left.update((id(p), (p, p.detach().clone())) for p in generator.parameters())
+
+    def moved(generator):
+        return any(
+            bool((parameter != left[id(parameter)][1]).any())
+            for parameter in generator.parameters()
+            if id(parameter) in left
+        )
 
     def note(letter, network, optimizer, noise):
         own = {id(parameter) for parameter in network.parameters()}
@@ -38,14 +51,20 @@ def watched(images, steps, seed):
 
     def discriminator_step(generator, discriminator, optimizer, real, noise):
         note("d", discriminator, optimizer, noise)
+        noted["moved"] += moved(generator)
         noted["noise_d"].append(noise.detach().flatten()[:4].tolist())
         noted["real"].append(hash(tuple(real.detach().flatten(1).sum(1).sort().values.tolist())))
-        return step_d(generator, discriminator, optimizer, real, noise)
+        loss = step_d(generator, discriminator, optimizer, real, noise)
+        leave(generator)
+        return loss
 
     def generator_step(generator, discriminator, optimizer, noise):
         note("g", generator, optimizer, noise)
+        noted["moved"] += moved(generator)
         noted["noise"].append(noise.detach().flatten()[:4].tolist())
-        return step_g(generator, discriminator, optimizer, noise)
+        loss = step_g(generator, discriminator, optimizer, noise)
+        leave(generator)
+        return loss
 
     solution.discriminator_step, solution.generator_step = discriminator_step, generator_step
     try:
@@ -57,10 +76,12 @@ def watched(images, steps, seed):
 
 @in_guest
 def without_steps(images, steps, seed):
-    """Run fit_gan with two steps that do nothing; runs beside the candidate's code."""
+    """Run fit_gan with two steps that do nothing but return a loss; runs beside the candidate's code."""
+    import random
+
     step_d, step_g = solution.discriminator_step, solution.generator_step
-    solution.discriminator_step = lambda generator, discriminator, optimizer, real, noise: 1.3
-    solution.generator_step = lambda generator, discriminator, optimizer, noise: 0.7
+    solution.discriminator_step = lambda generator, discriminator, optimizer, real, noise: random.uniform(1.1, 1.5)
+    solution.generator_step = lambda generator, discriminator, optimizer, noise: random.uniform(0.6, 1.0)
     try:
         return solution.fit_gan(images, steps, seed)
     finally:
@@ -90,7 +111,7 @@ def test_trains_with_its_steps_in_turn(notes):
     assert "gg" not in "g" + notes.order, "a generator_step came without a discriminator_step right before it"
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_each_optimizer_has_one_network(notes):
     """The optimiser that a step gets holds parameters of the network that this step updates, and no others"""
     assert notes.order, "neither step was called"
@@ -102,13 +123,17 @@ def test_each_optimizer_has_one_network(notes):
 
 @pytest.mark.points(3)
 def test_noise_and_batches_are_fresh(notes):
-    """Each generator_step gets new noise, standard normal; the real batches change from call to call"""
+    """Each call of either step gets new noise, standard normal; the real batches change from call to call"""
     assert notes.noise, "generator_step was never called"
     assert notes.real, "discriminator_step was never called"
     for name, rows in [("generator_step", notes.noise), ("discriminator_step", notes.noise_d)]:
         assert len(set(map(tuple, rows))) == len(rows), (
             f"{name} got the same noise more than once: the generator would learn these few points only"
         )
+    assert set(map(tuple, notes.noise)).isdisjoint(map(tuple, notes.noise_d)), (
+        "generator_step got noise that discriminator_step had got before. Each call gets new noise: with the same one, "
+        "the generator meets a discriminator that has just been trained on these very fakes"
+    )
     mean = notes.sum / notes.numbers
     deviation = (notes.squares / notes.numbers - mean**2) ** 0.5
     assert abs(mean) < 0.1, f"the noise has a mean of {mean:.2f}; it must be standard normal"
@@ -120,7 +145,17 @@ def test_noise_and_batches_are_fresh(notes):
     )
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(2)
+def test_generator_moves_in_its_own_step_only(notes):
+    """Between two calls of the steps the generator's parameters stay as they are"""
+    assert notes.order, "neither step was called"
+    assert notes.moved == 0, (
+        f"before {notes.moved} of {len(notes.order)} calls the generator's parameters were not those that the call "
+        "before had left: something else trains it, and what it learns does not come from the discriminator alone"
+    )
+
+
+@pytest.mark.points(2)
 def test_same_seed_same_generator(seed):
     """The same arguments give the same generator, another seed gives another one"""
     images = Digits(seed).train
