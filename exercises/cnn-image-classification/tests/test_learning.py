@@ -96,7 +96,7 @@ def test_finds_marks_in_noise(seed):
     accuracy = share(model, *marks.draw(500))
     assert threshold("accuracy on unseen marks", accuracy, at_least=0.75), (
         f"{accuracy:.1%} of unseen pictures are right, 75% are needed. Is each channel normalised by itself, with the "
-        "statistics of the training images?"
+        "statistics of the training images? If so, has the training converged, or does it stop too early?"
     )
 
 

@@ -3,6 +3,7 @@
 import pytest
 import solution
 import torch
+import weights
 
 
 def pictures(seed, rows=6, channels=2, height=9, width=12):
@@ -23,12 +24,7 @@ def make(*arguments):
 def network(seed, classes=5, dropout=0.5):
     """A CNN for 2 x 9 x 12 with weights that we draw, in evaluation mode. Fresh weights may be zero in places."""
     model = make(2, (9, 12), classes, dropout)
-    g = torch.Generator().manual_seed(seed + 1)
-    weights = {
-        name: torch.randn(value.shape, generator=g) / max(1, value[0].numel()) ** 0.5
-        for name, value in model.named_parameters()
-    }
-    model.load_state_dict(weights, strict=False)
+    model.load_state_dict(weights.drawn(model, seed + 1), strict=False)
     model.eval()
     return model
 
@@ -97,13 +93,26 @@ def test_logits_are_raw_scores(seed):
 
 @pytest.mark.points(2)
 def test_is_not_linear(seed):
-    """The logits of a sum of images are not the sum of their logits"""
+    """The logits of a sum of images are not the sum of theirs, not even where pooling has nothing to choose"""
+
+    def parts(model, a, b):
+        """Logits of the images a, and what is missing for those of a + b to be the sum of those of a and b."""
+        logits = classify(model, a)
+        rest = logits + classify(model, b) - classify(model, a + b) - classify(model, torch.zeros_like(a))
+        return logits, rest.abs().max().item()
+
     model = network(seed)
     g = torch.Generator().manual_seed(seed + 3)
-    a, b = torch.randn(2, 6, 2, 9, 12, generator=g).unbind(0)
-    rest = classify(model, a) + classify(model, b) - classify(model, a + b) - classify(model, torch.zeros_like(a))
-    scale = classify(model, a).std().item()
-    assert rest.abs().max().item() > 0.01 * scale, "the network is one linear map: activations are missing"
+    logits, rest = parts(model, *torch.randn(2, 6, 2, 9, 12, generator=g).unbind(0))
+    assert rest > 0.01 * logits.std().item(), "the network is one linear map: activations are missing"
+    model.load_state_dict(weights.centred(weights.drawn(model, seed + 1)), strict=False)
+    colours = 3 * torch.randn(2, 16, 2, 1, 1, generator=g)
+    logits, rest = parts(model, *colours.expand(2, 16, 2, 9, 12).contiguous().unbind(0))
+    spread = logits.std(0).max().item()  # 0 where each image is normalised by itself: then this says nothing
+    assert not (spread > 1e-3 * logits.std().item() and rest <= 0.01 * spread), (
+        "on images of one colour each, where pooling has nothing to choose, the network is one linear map: pooling is "
+        "no activation; put one (ReLU, say) between the convolutions"
+    )
 
 
 @pytest.mark.points(3)
@@ -122,7 +131,7 @@ def test_network_keeps_images_apart(seed):
 
 @pytest.mark.points(3)
 def test_dropout_acts_in_training_only(seed):
-    """With dropout 0.5 two passes differ in training mode and agree in evaluation mode; with 0 nothing is random"""
+    """With dropout 0.5 two passes differ in training mode only; with 0 they agree, and nothing is dropped"""
     model, images = normalized(seed)
     assert torch.equal(classify(model, images), classify(model, images)), "in evaluation mode nothing may be random"
     model.train()
@@ -131,8 +140,13 @@ def test_dropout_acts_in_training_only(seed):
     )
     model, images = normalized(seed, dropout=0.0)
     model.train()
-    assert torch.allclose(classify(model, images), classify(model, images), atol=1e-4), (
+    logits = classify(model, images)
+    assert torch.allclose(logits, classify(model, images), atol=1e-4), (
         "with dropout 0 two passes in training mode must agree: pass the argument on"
+    )
+    assert not torch.allclose(logits, logits[:1].expand_as(logits), rtol=0, atol=1e-6), (
+        "with dropout 0, in training mode, all images got the same logits: `dropout` is the probability with which a "
+        "value is dropped, as in nn.Dropout, not the one with which it is kept"
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 import solution
 import torch
 
-FEATURES, WIDTH, CLASSES = 3, 6, 4
+FEATURES, WIDTH, CLASSES = 3, 16, 4
 
 
 def four(seed):
@@ -17,15 +17,18 @@ def four(seed):
     return drawn
 
 
-def network(seed, dropout=0.5, layers=2):
-    """The candidate's network with weights that we draw, in evaluation mode, and these."""
+def network(seed, dropout=0.5, layers=2, classes=CLASSES):
+    """The candidate's network with weights that we draw, in evaluation mode, and these. Few of its ReLUs are off."""
     g = graphs.rng(seed + 100)
     sizes = [FEATURES] + [WIDTH] * layers
-    shapes = {"head.weight": (CLASSES, WIDTH), "head.bias": (CLASSES,)}
+    shapes = {"head.weight": (classes, WIDTH), "head.bias": (classes,)}
     for i in range(layers):
         shapes |= {f"layers.{i}.weight": (sizes[i], sizes[i + 1]), f"layers.{i}.bias": (WIDTH,)}
     weights = {name: torch.randn(shape, generator=g) for name, shape in shapes.items()}
-    model = solution.GCN(FEATURES, WIDTH, CLASSES, num_layers=layers, dropout=dropout)
+    for i in range(layers):
+        weights[f"layers.{i}.weight"] *= (2 / sizes[i]) ** 0.5
+        weights[f"layers.{i}.bias"] = 0.5 + 0.1 * weights[f"layers.{i}.bias"]
+    model = solution.GCN(FEATURES, WIDTH, classes, num_layers=layers, dropout=dropout)
     try:
         model.load_state_dict(weights)
     except Exception as error:
@@ -37,14 +40,14 @@ def network(seed, dropout=0.5, layers=2):
     return model, weights
 
 
-def logits_of(model, x, edge_index, edge_weight, batch, count):
+def logits_of(model, x, edge_index, edge_weight, batch, count, classes=CLASSES):
     """The logits (G, C), after a look at their shape."""
     logits = model(x, edge_index, edge_weight, batch, count)
-    assert tuple(logits.shape) == (count, CLASSES), f"logits must be (G, C) = {(count, CLASSES)}"
+    assert tuple(logits.shape) == (count, classes), f"logits must be (G, C) = {(count, classes)}"
     return logits
 
 
-@pytest.mark.points(6)
+@pytest.mark.points(5)
 def test_collate_joins_graphs(seed):
     """collate puts the graphs one after another and shifts each edge list by the nodes before its graph"""
     drawn = four(seed)
@@ -96,7 +99,7 @@ def test_network_has_the_named_parameters():
         assert found == expected
 
 
-@pytest.mark.points(8)
+@pytest.mark.points(7)
 def test_network_matches_the_formula(seed):
     """With given weights the logits are those of layers with ReLU, mean and head, for one to three layers"""
     joined = graphs.join(four(seed))
@@ -140,7 +143,7 @@ def test_numbering_of_nodes_does_not_matter(seed):
     assert not torch.allclose(before[0], before[1], atol=1e-4), "different graphs got the same logits"
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(2)
 def test_dropout_acts_in_training_only(seed):
     """With dropout 0.5, passes differ in training mode and agree in evaluation mode"""
     joined = graphs.join(four(seed))
@@ -156,25 +159,57 @@ def test_dropout_acts_in_training_only(seed):
 
 
 @pytest.mark.points(3)
-def test_gradient_reaches_features_and_weights(seed):
-    """The network's gradient agrees with finite differences, for the features and the edge weights"""
-    x, edge_index, w, batch = graphs.join(four(seed))
-    x, w = x.double().requires_grad_(), w.double().requires_grad_()
-    model, _ = network(seed)
-    model.to(torch.float64)
+def test_dropout_acts_on_the_pooled_values(seed):
+    """In training mode the head gets each pooled value as 0 or divided by 1 - dropout; with dropout 0 as it was"""
+    joined = graphs.join(four(seed))
+    for dropout in (0.25, 0.0):
+        model, weights = network(seed, dropout, classes=WIDTH)
+        weights |= {"head.weight": torch.eye(WIDTH), "head.bias": torch.zeros(WIDTH)}
+        model.load_state_dict(weights)
+        pooled = logits_of(model, *joined, 4, WIDTH).detach()
+        live = pooled > 1e-3
+        model.train()
+        passes = torch.stack([logits_of(model, *joined, 4, WIDTH).detach() for _ in range(8)])
+        gone, kept = passes.abs() < 1e-6, torch.isclose(passes, pooled / (1 - dropout), rtol=1e-3, atol=1e-4)
+        assert (gone | kept)[:, live].all(), (
+            f"with dropout {dropout} and a head that passes on what it gets, a pooled value {pooled.max().item():.4g} "
+            f"came as {sorted(set(passes[:, pooled == pooled.max()].flatten().tolist()))}: dropout stands behind "
+            f"mean_pool only; a value is dropped with probability {dropout}, else multiplied by {1 / (1 - dropout):.4g}"
+        )
+        share = gone[:, live].float().mean().item()
+        if dropout:
+            assert 0 < share < 1, f"with dropout {dropout} the share of dropped values is {share:.0%}"
+        else:
+            assert share == 0, f"with dropout 0 a share of {share:.0%} was dropped: it is the probability of dropping"
 
-    def loss(x, w):
+
+@pytest.mark.points(3)
+def test_gradient_reaches_features_and_weights(seed):
+    """The network's gradient agrees with finite differences: features, edge weights, and each of its parameters"""
+    x, edge_index, w, batch = graphs.join(four(seed))
+    model, weights = network(seed)
+    model.to(torch.float64)
+    # All numbers in front of a ReLU are positive here, so that no finite difference has a kink in it.
+    at = {name: value.double() if name.startswith("head") else value.double().abs() for name, value in weights.items()}
+    at |= {"the features": x.double().abs(), "the edge weights": w.double()}
+
+    def loss(at):
+        x, w = at["the features"], at["the edge weights"]
+        model.load_state_dict({name: at[name] for name in weights})
         return logits_of(model, x, edge_index, w, batch, 4).square().sum()
 
-    loss(x, w).backward()
-    g, step = graphs.rng(seed + 2), 1e-6
-    for name, values, inputs in [("features", x, lambda v: (v, w)), ("edge weights", w, lambda v: (x, v))]:
-        assert values.grad is not None, f"the logits are cut off from the {name}"
-        way = torch.randn(values.shape, generator=g, dtype=torch.float64)
+    given = {name: at[name].clone().requires_grad_() for name in ("the features", "the edge weights")}
+    loss(at | given).backward()
+    found = {name: value.grad for name, value in given.items()}
+    found |= {name: value.grad for name, value in model.named_parameters()}
+    g, step = graphs.rng(seed + 2), 1e-5
+    for name, value in at.items():
+        assert found[name] is not None, f"no gradient reaches {name}: something is detached"
+        way = torch.randn(value.shape, generator=g, dtype=torch.float64)
         with torch.no_grad():
-            rise = (loss(*inputs(values + step * way)) - loss(*inputs(values - step * way))).item() / (2 * step)
-        found = (values.grad * way).sum().item()
-        assert abs(found - rise) <= 1e-4 * max(1, abs(rise)), (
-            f"along a random direction of the {name} the gradient says {found:.6g} and the loss rises by {rise:.6g} "
+            rise = (loss(at | {name: value + step * way}) - loss(at | {name: value - step * way})).item() / (2 * step)
+        slope = (found[name] * way).sum().item()
+        assert abs(slope - rise) <= 1e-4 * max(1, abs(rise)), (
+            f"along a random direction of {name} the gradient says {slope:.6g} and the loss rises by {rise:.6g} "
             "per unit: is something detached?"
         )
