@@ -1,13 +1,14 @@
 """What the table that `train` returns is worth. The judge owns the cart, and acts by the table itself.
 
-How long the pole is, how hard the pushes are and which one pushes to which side are the grading's own: a controller
-that was written down beforehand, not learnt, cannot know them.
+How long the pole is, how hard the pushes are and which one pushes to which side are the grading's own. A controller
+that was written down beforehand may still find out the side. What it cannot know is a world that only looks like
+a cart.
 """
 
 import numpy as np
 import pytest
 import solution
-from worlds import CartPole, bins_of
+from worlds import CartPole, FourCases, bins_of
 
 from grader.suite import lend, threshold
 
@@ -76,7 +77,7 @@ def test_table_has_its_form(seed):
     table(CartPole(seed, seed, swapped=False), 300, seed)
 
 
-@pytest.mark.points(6)
+@pytest.mark.points(4)
 def test_balances_the_pole(plain):
     """After 20000 steps the table balances the pole for 70 of 200 steps on average"""
     assert threshold("mean steps", plain, at_least=ENOUGH), (
@@ -85,7 +86,7 @@ def test_balances_the_pole(plain):
     )
 
 
-@pytest.mark.points(6)
+@pytest.mark.points(5)
 def test_balances_with_pushes_swapped(swapped):
     """The same where action 0 pushes to the right and action 1 to the left"""
     assert threshold("mean steps with pushes swapped", swapped, at_least=ENOUGH), (
@@ -94,7 +95,7 @@ def test_balances_with_pushes_swapped(swapped):
     )
 
 
-@pytest.mark.points(6)
+@pytest.mark.points(4)
 def test_balances_well(plain, swapped):
     """On average of both, the pole stays up for 125 of 200 steps"""
     mean = (plain + swapped) / 2
@@ -104,7 +105,21 @@ def test_balances_well(plain, swapped):
     )
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(6)
+def test_learns_what_is_no_cart(seed):
+    """In a world of four cases that only looks like a cart, the table knows after 2000 steps which action goes on"""
+    found = table(FourCases(seed + 5, seed), 2000, seed)
+    world, right = FourCases(seed + 6, seed), 0
+    for _ in range(200):
+        observation, _ = world.reset()
+        right += int(found[0][bins_of(observation, *found[1:])].argmax()) == world.right
+    assert right >= 180, (
+        f"of 200 observations the table takes the action that goes on in {right}, expected at least 180. It has to be "
+        "learnt from the steps of this very environment: no controller for a cart, no physics, no symmetry holds here"
+    )
+
+
+@pytest.mark.points(2)
 def test_stays_within_the_steps(seed):
     """train takes at most `steps` steps, and uses at least half of them to learn"""
     cart = CartPole(seed + 3, seed, swapped=False, budget=701)

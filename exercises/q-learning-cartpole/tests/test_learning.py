@@ -28,7 +28,7 @@ def learn(maze, steps, alpha, gamma, epsilon, seed):
 
 
 def maze_of(seed, *, ends, cap=10**9):
-    """A maze of the seed's own. `ends` is "outside": a terminal state of its own; "anywhere"; or "never".
+    """A maze of the seed's own. `ends` is "outside": a terminal state of its own; "anywhere"; "always"; or "never".
 
     A ring of first actions keeps every state within reach.
     """
@@ -37,7 +37,9 @@ def maze_of(seed, *, ends, cap=10**9):
     next_states[:, 0] = (np.arange(STATES) + 1) % STATES
     rewards = rng.uniform(0.2, 1.0, (STATES, ACTIONS))
     stops = np.zeros((STATES, ACTIONS), bool)
-    if ends != "never":
+    if ends == "always":
+        stops[:] = True
+    elif ends != "never":
         stops[np.arange(STATES), rng.integers(1, ACTIONS, STATES)] = True
     if ends == "outside":
         next_states = np.where(stops, STATES, next_states)
@@ -55,7 +57,7 @@ def distance(q, maze, gamma):
 NEAR = 0.03
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_finds_the_optimal_values(seed):
     """In a small world with certain moves the table converges to the optimal values"""
     maze = maze_of(seed, ends="outside")
@@ -65,7 +67,7 @@ def test_finds_the_optimal_values(seed):
     )
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_learns_the_best_policy_from_a_random_one(seed):
     """With epsilon = 1 every action is random, and yet the values are those of the best policy"""
     maze = maze_of(seed + 1, ends="outside")
@@ -76,7 +78,7 @@ def test_learns_the_best_policy_from_a_random_one(seed):
     )
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_terminated_steps_have_no_future(seed):
     """A step that terminates the episode is worth its reward, even if the state it leads to is worth a lot elsewhere"""
     maze = maze_of(seed + 2, ends="anywhere")
@@ -86,7 +88,7 @@ def test_terminated_steps_have_no_future(seed):
     )
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_truncated_steps_have_a_future(seed):
     """An episode that was only cut short (truncated) goes on as far as the values are concerned"""
     maze = maze_of(seed + 3, ends="never", cap=3)
@@ -94,6 +96,48 @@ def test_truncated_steps_have_a_future(seed):
     assert threshold("error of the values", error, at_most=NEAR), (
         f"the values are up to {error:.0%} off. `truncated` says that time is up, not that nothing would come: the "
         "target keeps gamma max q[next_state]; only `terminated` ends it"
+    )
+
+
+@pytest.mark.points(2)
+def test_each_step_is_learnt_once(seed):
+    """The table is what the steps make of zeros, one update after the other with the given alpha and gamma"""
+    for alpha, gamma in ((0.05, 0.9), (0.4, 0.5)):
+        maze = maze_of(seed + 6, ends="outside")
+        found, expected = learn(maze, 300, alpha, gamma, 0.7, seed), np.zeros(maze.rewards.shape)
+        for state, action, reward, next_state, terminated in maze.path:
+            future = 0.0 if terminated else gamma * expected[next_state].max()
+            expected[state, action] += alpha * (reward + future - expected[state, action])
+        off = np.abs(found - expected).max()
+        assert off < 1e-4, (
+            f"alpha = {alpha}, gamma = {gamma}: after 300 steps a value is off by {off:.4f} from what these very steps "
+            "give. The table starts from zeros; each step is one q_update with the alpha and gamma that were passed"
+        )
+
+
+def repeats(maze):
+    """How often the action was the one of the last visit to the same state, as a share of all visits but the first."""
+    last, same = {}, []
+    for state, action, *_ in maze.path:
+        same += [last[state] == action] if state in last else []
+        last[state] = action
+    return sum(same) / len(same)
+
+
+@pytest.mark.points(2)
+def test_epsilon_is_the_one_given(seed):
+    """With epsilon = 0 the action that once paid is taken ever after, with epsilon = 1 it is drawn anew each time"""
+    greedy, random = (maze_of(seed + 7, ends="always") for _ in range(2))
+    learn(greedy, 400, 0.5, 0.7, 0.0, seed)
+    assert repeats(greedy) == 1, (
+        "epsilon = 0, start from zeros, all rewards positive: in each state the first action that was tried is the "
+        f"best one from then on, but only {repeats(greedy):.1%} of the actions were those of the visit before"
+    )
+    learn(random, 1200, 0.5, 0.7, 1.0, seed)
+    # The standard error is 0.0136 for one in three, the bound is almost six of them.
+    assert abs(repeats(random) - 1 / 3) < 0.08, (
+        f"epsilon = 1: the action of the visit before was taken again in {repeats(random):.0%} of the steps, with "
+        "three actions at random it is a third. Choose with epsilon_greedy and the epsilon that was passed"
     )
 
 

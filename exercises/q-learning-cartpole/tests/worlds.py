@@ -41,12 +41,14 @@ class World:
 class Maze(World):
     """A small world of numbered states, whose every move is certain: next_state, reward and end for (state, action).
 
-    `next_states`, `rewards`, `ends`: (S, A). Episodes start in any of the first `starts` states.
+    `next_states`, `rewards`, `ends`: (S, A). Episodes start in any of the first `starts` states. `path` has what came
+    of each step: (state, action, reward, next_state, terminated).
     """
 
     def __init__(self, next_states, rewards, ends, seed, *, starts, cap=10**9, budget=10**9):
         super().__init__(seed, next_states.shape[1], cap, budget)
         self.next_states, self.rewards, self.ends, self.starts = next_states, rewards, ends, starts
+        self.path = []
 
     def begin(self):
         self.state = int(self.rng.integers(self.starts))
@@ -55,6 +57,7 @@ class Maze(World):
     def move(self, action):
         at = self.state, action
         self.state = int(self.next_states[at])
+        self.path.append((*at, float(self.rewards[at]), self.state, bool(self.ends[at])))
         return (self.state,), float(self.rewards[at]), bool(self.ends[at])
 
     def optimal(self, gamma):
@@ -93,6 +96,29 @@ class CartPole(World):
         x, angle = x + 0.02 * velocity, angle + 0.02 * spin
         self.state = x, velocity + 0.02 * speed_up, angle, spin + 0.02 * turn
         return np.array(self.state), 1.0, abs(x) > 2.4 or abs(angle) > math.radians(12)
+
+
+class FourCases(World):
+    """No cart, but observations like one's: the pole leans to either side and swings to either side.
+
+    In each case one action is worth 1 and leads to any of the four, the other is worth 0 and terminates. Which one it
+    is depends on whether lean and swing go to the same side: a controller that sets a weighted sum of the two against
+    0 is wrong in one case at least. `body` decides which way round.
+    """
+
+    def __init__(self, seed, body, budget=10**9):
+        super().__init__(seed, 2, 200, budget)
+        self.same = int(np.random.default_rng(body).integers(2))
+
+    def begin(self):
+        sides = self.rng.choice([-1, 1], 2)
+        self.right = self.same if sides[0] == sides[1] else 1 - self.same
+        near_zero, size = self.rng.uniform(-0.05, 0.05, 2), self.rng.uniform((0.09, 1.45), (0.11, 1.55))
+        return np.concatenate([near_zero, sides * size])
+
+    def move(self, action):
+        good = action == self.right
+        return self.begin(), float(good), not good
 
 
 def bins_of(observation, low, high, bins):
