@@ -131,7 +131,7 @@ def test_frame_is_the_maximum_of_the_last_two(seed):
             )
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_repeats_end_with_the_episode(seed):
     """RepeatAction plays no frame beyond the end, and hands on whether it terminated or was truncated"""
     times = 4
@@ -202,7 +202,27 @@ def test_stacks_handed_out_stay(seed):
         )
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(2)
+def test_info_is_handed_on(seed):
+    """RepeatAction, StackFrames and make_pong hand on the environment's info: of reset, and of a step's last frame"""
+    films, pong, actions = [Film(seed, [20]) for _ in range(2)], Pong(seed), [None, 0, 1]
+    played = (
+        ("RepeatAction", 3, films[0], play_repeated(lend(films[0], "reset", "step"), 3, actions)),
+        ("StackFrames", 1, films[1], play_stacked(lend(films[1], "reset", "step"), 2, actions)),
+        ("make_pong", 4, pong, play_pong(lend(pong, "reset", "step"), actions[1:])),
+    )
+    for name, times, world, answers in played:
+        for number, answer in enumerate(answers):
+            assert isinstance(answer, tuple), f"reset and step return tuples, {name} a {type(answer).__name__}"
+            info, expected = answer[-1], {"age": min(times * number, len(world.taken))}
+            assert isinstance(info, dict), f"{name} returned an info of type {type(info).__name__}, expected a dict"
+            assert info.get("age") == expected["age"], (
+                f"{name} returned the info {info}, the environment said {expected}. What an environment has no use for "
+                "it hands on: the info of reset, and of a step's last frame"
+            )
+
+
+@pytest.mark.points(3)
 def test_pong_as_the_network_sees_it(seed):
     """A rally of real Pong through make_pong: four frames an action, the maximum of two, preprocessed, four stacked"""
     pong, actions = rally(seed)

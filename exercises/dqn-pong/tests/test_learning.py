@@ -23,9 +23,9 @@ def awake(shape, actions, x):
     pytest.fail("the values do not depend on the stack")
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(4)
 def test_network_has_its_form(seed):
-    """QNetwork maps (B, C, H, W) to (B, actions), row by row, with at most three million parameters"""
+    """QNetwork maps (B, C, H, W) to (B, actions), row by row, by convolutions, with at most three million parameters"""
     for shape, actions in (((4, 80, 80), 6), ((2, 48, 36), 3)):
         network = solution.QNetwork(shape, actions)
         x = bytes_like(seed, 5, *shape)
@@ -36,7 +36,21 @@ def test_network_has_its_form(seed):
         assert torch.allclose(together[3:4], alone, atol=1e-4), "other rows of the batch changed this row's values"
         size = sum(parameter.numel() for parameter in network.parameters())
         assert size <= 3_000_000, f"{size} parameters; a convolutional network needs fewer than three million"
-        awake(shape, actions, x)
+        network = awake(shape, actions, x)
+        kernels = [parameter for parameter in network.parameters() if is_kernel(tuple(parameter.shape), shape)]
+        assert kernels, (
+            "no parameter is the kernel of a convolution: four dimensions (out, in, height, width), more than a pixel, "
+            "less than half of the frame. A dense layer over all pixels has to learn everything anew in every place"
+        )
+        network(x).square().sum().backward()
+        assert any(kernel.grad is not None and bool(kernel.grad.any()) for kernel in kernels), (
+            "the values do not depend on any kernel of a convolution"
+        )
+
+
+def is_kernel(size, shape):
+    """Whether a parameter of this size looks at a part of a frame, not at one pixel and not at all of them."""
+    return len(size) >= 4 and max(size[-2:]) > 1 and size[-2] * size[-1] < shape[-2] * shape[-1] / 2
 
 
 @pytest.mark.points(2)
@@ -65,7 +79,7 @@ def fit(shape, actions, x, y, steps):
     return network(x).detach()
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_network_learns_how_the_ball_moves(seed):
     """The network learns values of either sign that depend on the ball's place in two frames together"""
     g = torch.Generator().manual_seed(seed)

@@ -6,10 +6,13 @@ import solution
 import torch
 from worlds import Islands, Rally
 
-from grader.suite import lend, threshold
+from grader.suite import in_guest, lend, threshold
 
 EPISODES = 60
-SHORT = 200
+SHORT, LONGER = 200, 1500
+
+# Values of two networks that are not the same. Those of the same one may differ by 0.00001.
+DIFFERENT = 1e-4
 
 # Steps that a world still takes when the time is up. test_keeps_to_the_rules_of_the_environment has its own opinion.
 GRACE = 50
@@ -37,6 +40,43 @@ def values(network, stacks, actions):
     return found.detach().double().numpy()
 
 
+@in_guest
+def without_parameters(network, stacks):
+    """The network's values (N, actions) of the stacks while all its parameters are zero."""
+    import torch
+
+    kept = [parameter.detach().clone() for parameter in network.parameters()]
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        found = network(stacks).clone()
+        for parameter, value in zip(network.parameters(), kept, strict=True):
+            parameter.copy_(value)
+    return found
+
+
+def must_stand_in_parameters(network, stacks):
+    """Fail where the network tells stacks apart by something else than its parameters."""
+    found = without_parameters(network, torch.from_numpy(np.stack(stacks)))
+    assert isinstance(found, torch.Tensor), "the trained network must return a tensor"
+    assert len(found) == len(stacks), f"the trained network returned {len(found)} rows for {len(stacks)} stacks"
+    assert not (found - found[:1]).abs().max() > 1e-6, (
+        "with all its parameters at zero the network still gives other values for other stacks: they do not come from "
+        "parameters that were trained, but from rules or a table that it carries with it"
+    )
+
+
+def moving(world, count):
+    """That many stacks of two frames, from steps at random."""
+    stacks = []
+    while len(stacks) < count:
+        frame = world.reset()[0]
+        while not world.over:
+            before, frame = frame, world.step(int(world.rng.integers(world.actions)))[0]
+            stacks.append(np.stack([before, frame]))
+    return stacks[:count]
+
+
 def share_caught(network, worlds):
     """The share of balls caught when the action of the largest value is taken, over fresh episodes side by side."""
     stacks = [[world.reset()[0]] * 2 for world in worlds]
@@ -53,6 +93,7 @@ def share_caught(network, worlds):
 def test_learns_to_catch(seed):
     """After 3500 steps in the small Pong the network catches at least 75% of the balls"""
     network = trained(Rally(seed + 1, seed, budget=3500 + GRACE), 3500, 0.95, seed)
+    must_stand_in_parameters(network, moving(Rally(seed + 2, seed), 50))
     share = share_caught(network, [Rally(seed * 1000 + n, seed) for n in range(EPISODES)])
     assert threshold("share of balls caught", share, at_least=0.75), (
         f"{share:.0%} of the balls are caught, at least 75% are needed (at random about 28%, with a view of one frame "
@@ -61,12 +102,13 @@ def test_learns_to_catch(seed):
     )
 
 
-@pytest.mark.points(7)
+@pytest.mark.points(6)
 def test_finds_the_optimal_values(seed):
     """After 1500 steps in a small world the values are the optimal ones, up to 12%"""
     world = Islands(seed + 1, seed, budget=1500 + GRACE)
     network = trained(world, 1500, 0.7, seed)
     stacks, now = world.stacks()
+    must_stand_in_parameters(network, stacks)
     optimal = world.optimal(0.7)[now]
     error = np.sqrt(np.square(values(network, stacks, 3) - optimal).mean() / np.square(optimal).mean())
     assert threshold("error of the values", float(error), at_most=0.12), (
@@ -75,16 +117,18 @@ def test_finds_the_optimal_values(seed):
     )
 
 
+def run(seed, steps, gamma, number):
+    """A run in a world of `seed`, trained with the seed `number`: the world after it, and values of some stacks."""
+    probe = np.random.default_rng(seed).integers(0, 256, (6, 2, Rally.SIZE, Rally.SIZE), dtype=np.uint8)
+    world = Rally(seed, seed)
+    network = trained(world, steps, gamma, number)
+    return world, values(network, list(probe), 3)
+
+
 @pytest.fixture(scope="module")
 def short_runs(seed):
-    """Three short runs in the same world, two with the same seed: the world after it, and values of some stacks."""
-    probe = np.random.default_rng(seed).integers(0, 256, (6, 2, Rally.SIZE, Rally.SIZE), dtype=np.uint8)
-    runs = []
-    for number in (seed, seed, seed + 1):
-        world = Rally(seed, seed)
-        network = trained(world, SHORT, 0.95, number)
-        runs.append((world, values(network, list(probe), 3)))
-    return runs
+    """Three short runs in the same world, two with the same seed."""
+    return [run(seed, SHORT, 0.95, number) for number in (seed, seed, seed + 1)]
 
 
 @pytest.mark.points(2)
@@ -96,12 +140,18 @@ def test_keeps_to_the_rules_of_the_environment(short_runs):
         assert set(world.taken) == {0, 1, 2}, f"in {SHORT} steps only the actions {sorted(set(world.taken))} were tried"
 
 
-@pytest.mark.points(2)
-def test_same_seed_same_network(short_runs):
-    """The same seed in the same environment takes the same actions to the same network, another seed takes others"""
+@pytest.mark.points(3)
+def test_same_seed_same_network(seed, short_runs):
+    """The same seed takes the same actions to the same network, another seed takes others, another gamma counts"""
     (first, network), (again, same_network), (other, _) = short_runs
     assert first.taken == again.taken, (
         "the same seed took other actions: seed everything random, and the networks before they are made"
     )
     assert np.allclose(network, same_network, atol=1e-5), "the same seed gave another network"
     assert first.taken != other.taken, "another seed took the same actions"
+    apart = np.abs(run(seed, SHORT, 0.5, seed)[1] - network).max()
+    if apart < DIFFERENT:  # whoever begins to learn later than that shows it in a longer run
+        apart = np.abs(run(seed, LONGER, 0.5, seed)[1] - run(seed, LONGER, 0.95, seed)[1]).max()
+    assert apart >= DIFFERENT, (
+        "with the same seed, gamma = 0.5 gave the same network as gamma = 0.95: the targets need the gamma that it got"
+    )

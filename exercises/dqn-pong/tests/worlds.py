@@ -8,7 +8,7 @@ import numpy as np
 
 
 class World:
-    """Counts steps, ends episodes, refuses what a real environment leaves undefined."""
+    """Counts steps, ends episodes, refuses what a real environment leaves undefined. `info` has the episode's steps."""
 
     def __init__(self, seed, actions, cap, budget=10**9):
         self.rng = np.random.default_rng(seed)
@@ -19,7 +19,7 @@ class World:
     def reset(self):
         self.early_resets += not self.over
         self.age, self.over = 0, False
-        return self.begin(), {}
+        return self.begin(), {"age": 0}
 
     def step(self, action):
         if self.over:
@@ -33,7 +33,7 @@ class World:
         frame, reward, terminated = self.move(int(action))
         truncated = not terminated and self.age >= self.cap
         self.over = terminated or truncated
-        return frame, reward, terminated, truncated, {}
+        return frame, reward, terminated, truncated, {"age": self.age}
 
 
 class Film(World):
