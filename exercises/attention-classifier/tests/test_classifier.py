@@ -6,7 +6,7 @@ import torch
 
 from grader.suite import in_guest
 
-VOCABULARY, WIDTH, CLASSES, PAD = 20, 16, 3, 7
+VOCABULARY, WIDTH, CLASSES, PAD = 20, 32, 3, 7
 
 
 def sentences(seed, rows=5, length=9):
@@ -26,7 +26,7 @@ def classifier(seed):
     """
     model = solution.TextClassifier(VOCABULARY, WIDTH, CLASSES, pad_id=PAD, dropout=0.5)
     g = torch.Generator().manual_seed(seed + 1)
-    weights = {name: 0.35 * torch.randn(value.shape, generator=g) for name, value in model.named_parameters()}
+    weights = {name: 0.25 * torch.randn(value.shape, generator=g) for name, value in model.named_parameters()}
     model.load_state_dict(weights, strict=False)
     model.eval()
     return model
@@ -58,7 +58,7 @@ def test_returns_logits_and_weights(seed):
         assert logits.dtype == weights.dtype == torch.float32, "logits and weights are float32"
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_masks_what_equals_pad_id(seed):
     """Exactly the tokens equal to pad_id get no weight; token 0 is a word if pad_id is another one"""
     tokens = sentences(seed)
@@ -67,7 +67,7 @@ def test_masks_what_equals_pad_id(seed):
     assert (weights[tokens != PAD] > 0).all(), "a real word got no attention; is pad_id taken to be 0 always?"
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_more_padding_changes_nothing(seed):
     """The same sentences padded to twice the length get the same logits"""
     tokens = sentences(seed)
@@ -80,7 +80,7 @@ def test_more_padding_changes_nothing(seed):
     )
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(2)
 def test_neighbours_do_not_matter(seed):
     """A sentence alone, without padding, gets the same logits as in a padded batch"""
     tokens = sentences(seed)
@@ -105,16 +105,18 @@ def test_word_order_does_not_matter(seed):
 
 @pytest.mark.points(3)
 def test_logits_are_raw_scores(seed):
-    """The logits are scores before softmax, as cross_entropy takes them"""
-    logits, _ = classify(classifier(seed), sentences(seed, rows=12))
-    probabilities = bool((logits >= 0).all()) and torch.allclose(logits.sum(1), torch.ones(12), atol=1e-4)
-    assert not probabilities, (
-        "forward returns probabilities. cross_entropy applies log-softmax itself; a softmax before it squashes the "
-        "gradients and keeps the loss far from 0"
+    """The logits are scores before softmax, as cross_entropy takes them, and of both signs"""
+    tokens = sentences(seed, rows=12)
+    logits = torch.cat([classify(classifier(seed + k), tokens)[0] for k in range(8)])
+    assert (logits < 0).any(), (
+        f"eight classifiers with random weights gave logits from {logits.min().item():.3g} to "
+        f"{logits.max().item():.3g}, none below 0. Are they probabilities? cross_entropy applies log-softmax itself: a "
+        "softmax or a sigmoid before it squashes the gradients and keeps the loss far from 0. No activation follows "
+        "the last layer"
     )
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(2)
 def test_dropout_acts_in_training_only(seed):
     """With dropout 0.5, two passes differ in training mode and agree in evaluation mode"""
     tokens = sentences(seed)
@@ -127,7 +129,7 @@ def test_dropout_acts_in_training_only(seed):
     assert not torch.equal(first, second), "in training mode with dropout 0.5 two passes gave the same logits"
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_pools_with_its_attention(seed):
     """Setting attention.key_proj to zero makes the weights even over the words, and moves the logits"""
     tokens = sentences(seed)
@@ -142,6 +144,67 @@ def test_pools_with_its_attention(seed):
     even = real / real.sum(1, keepdim=True)
     assert torch.allclose(weights, even, atol=1e-6), "with equal scores each of n words must get the weight 1/n"
     assert not torch.allclose(logits, before, atol=1e-4), "the logits are not made from what the attention pools"
+
+
+@pytest.mark.points(3)
+def test_query_is_the_same_for_all_sentences(seed):
+    """How much more attention one word gets than another does not depend on the other words of the sentence"""
+    g = torch.Generator().manual_seed(seed)
+    words = torch.randperm(VOCABULARY, generator=g)
+    words = words[words != PAD][:3]
+    tokens = sentences(seed, rows=6, length=12)
+    tokens[:, :3] = words
+    _, weights = classify(classifier(seed), tokens)
+    assert (weights[:, :3] > 0).all(), "a real word got no attention"
+    scores = weights[:, :3].double().log()
+    scores -= scores[:, :1].clone()
+    moved = (scores - scores[0]).abs().max().item()
+    assert moved < 1e-3, (
+        f"the words {words.tolist()} stand in each of six sentences, but the logarithm of how much more attention one "
+        f"gets than another moved by up to {moved:.3g} from sentence to sentence. The query must be the same for all "
+        "sentences, not a mean or a state of this one, and each word is encoded by itself"
+    )
+
+
+@in_guest
+def behind_the_query(model, tokens):
+    """The names of the parameters behind the attention's query, None if there is no query; runs beside the solution."""
+    kind, queries = type(model.attention), []
+    forward = kind.forward
+
+    def noted(self, *args, **kwargs):
+        queries.append(args[0] if args else kwargs["query"])
+        return forward(self, *args, **kwargs)
+
+    kind.forward = noted
+    try:
+        model(tokens)
+    finally:
+        kind.forward = forward
+    if not queries:
+        return None
+    if not queries[0].requires_grad:
+        return []
+    names, parameters = zip(*model.named_parameters(), strict=True)
+    gradients = torch.autograd.grad(queries[0].sum(), parameters, allow_unused=True)
+    return [name for name, gradient in zip(names, gradients, strict=True) if gradient is not None]
+
+
+@pytest.mark.points(2)
+def test_query_is_learned(seed):
+    """The query that the attention gets comes from parameters of the classifier, so that training moves it"""
+    try:
+        names = behind_the_query(classifier(seed), sentences(seed))
+    except Exception as error:
+        pytest.fail(
+            f"looking at the query raised {type(error).__name__}: {str(error)[:200]}. The classifier must call its "
+            "`attention` with (query, keys, mask)"
+        )
+    assert names is not None, "forward never calls self.attention"
+    assert names, (
+        "no parameter of the classifier has a part in the query: a plain tensor, a buffer or something detached stays "
+        "as it was drawn. Make it an nn.Parameter, so that model.parameters() has it and the optimiser moves it"
+    )
 
 
 @pytest.mark.points(2)

@@ -65,7 +65,7 @@ def accuracy(model, tokens, labels):
     return (logits.argmax(1) == labels).float().mean().item()
 
 
-@pytest.mark.points(8)
+@pytest.mark.points(7)
 def test_learns_which_word_decides(seed):
     """After training, at least 85% of new sentences are classified correctly"""
     language = Language(seed)
@@ -95,7 +95,7 @@ def test_carries_over_to_longer_sentences(seed):
     assert focused, f"the deciding word gets {focus:.0%} of the attention on average, {FOCUS:.0%} are needed"
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(2)
 def test_same_seed_same_model(seed):
     """Training twice with the same data and seed gives the same logits, in evaluation mode"""
     models = [train(Language(seed), seed, count=128) for _ in range(2)]
@@ -105,4 +105,27 @@ def test_same_seed_same_model(seed):
         (first, _), (second, _) = models[0](tokens), models[1](tokens)
     assert torch.allclose(first, second, atol=1e-5), (
         "seed everything random (torch.manual_seed) before making the model"
+    )
+
+
+@pytest.mark.points(2)
+def test_returns_a_text_classifier(seed):
+    """What train_classifier returns is a TextClassifier, which weighs its words with its attention"""
+    language = Language(seed)
+    model = train(language, seed, count=128)
+    assert isinstance(model, solution.TextClassifier), (
+        "train_classifier must make a TextClassifier, train it, and return this very model"
+    )
+    width = model.embedding.weight.shape[1]
+    model.attention.key_proj.load_state_dict({"weight": torch.zeros(width, width)})
+    tokens, _, _ = language.draw(20, 12, 12)
+    with torch.no_grad():
+        _, weights = model(tokens)
+    assert tuple(weights.shape) == tuple(tokens.shape), f"weights must be (B, T) = {tuple(tokens.shape)}"
+    largest = weights.amax(1, keepdim=True)
+    assert (largest > 0).all(), "there are sentences in which no word gets attention"
+    assert ((weights == 0) | torch.isclose(weights, largest, rtol=1e-4, atol=0)).all(), (
+        "with attention.key_proj set to zero all scores of the trained model are equal, so no word may get more than "
+        f"another; yours get, in twelve words, {[round(x, 4) for x in weights[0].tolist()]}: the weights come "
+        "from somewhere else"
     )
