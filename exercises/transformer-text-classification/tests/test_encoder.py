@@ -3,7 +3,7 @@
 import pytest
 import solution
 import torch
-from torch import nn
+from networks import Classifier, torch_block
 
 from grader.suite import in_guest
 
@@ -19,13 +19,6 @@ def drawn(module, seed):
             values = 0.4 * torch.randn(parameter.shape, generator=g, dtype=parameter.dtype)
             parameter.copy_(1 + values if "norm" in name and name.endswith("weight") else values)
     return module
-
-
-def torch_block(dropout=0.0, dtype=torch.float64):
-    """torch's pre-norm block. Kept in training mode (without dropout), where it takes no short cuts for padding."""
-    return nn.TransformerEncoderLayer(
-        WIDTH, HEADS, HIDDEN, dropout=dropout, batch_first=True, norm_first=True, dtype=dtype
-    )
 
 
 def load(mine, weights, what):
@@ -61,39 +54,29 @@ def vectors(seed, rows=4, length=7):
     return x, torch.arange(length) < torch.tensor([length, 3, 5, 1]).unsqueeze(1)
 
 
-class Reference(nn.Module):
-    """The classifier of the statement, from torch's layers."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding = nn.Embedding(VOCABULARY, WIDTH)
-        self.blocks = nn.ModuleList(torch_block(dtype=torch.float32) for _ in range(LAYERS))
-        self.norm = nn.LayerNorm(WIDTH)
-        self.head = nn.Linear(WIDTH, CLASSES)
-
-    def forward(self, tokens, mask):
-        angles = torch.arange(tokens.shape[1]).unsqueeze(1) / 10000 ** (torch.arange(0, WIDTH, 2) / WIDTH)
-        x = self.embedding(tokens) + torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
-        for layer in self.blocks:
-            x = layer(x, src_key_padding_mask=~mask)
-        x = self.norm(x)
-        return self.head(torch.stack([row[real].mean(0) for row, real in zip(x, mask, strict=True)]))
+def drawn_block(seed):
+    """torch's pre-norm block in float64, with weights that we draw."""
+    return drawn(torch_block(WIDTH, HEADS, HIDDEN).double(), seed)
 
 
 def classifier(seed, dropout=0.0):
     """The statement's classifier from torch's layers, and the candidate's with the same weights in evaluation mode."""
-    other = drawn(Reference(), seed)
+    other = drawn(Classifier(VOCABULARY, CLASSES, WIDTH, HEADS, HIDDEN, LAYERS), seed)
     mine = solution.TextClassifier(VOCABULARY, CLASSES, WIDTH, HEADS, HIDDEN, LAYERS, dropout)
     return other, load(mine, other.state_dict(), "TextClassifier")
 
 
-def batch(seed, rows=6, length=9):
-    """Tokens (B, T) with zeros at the padding, and their mask; lengths from 3 to T."""
+def batch(seed, rows=6, length=9, scattered=False):
+    """Tokens (B, T) with zeros at the padding, and their mask; lengths from 3 to T, or padding anywhere."""
     g = torch.Generator().manual_seed(seed + 2)
     tokens = torch.randint(1, VOCABULARY, (rows, length), generator=g)
     lengths = torch.randint(3, length, (rows,), generator=g)
     lengths[0] = length
     mask = torch.arange(length) < lengths.unsqueeze(1)
+    if scattered:
+        mask = torch.rand(rows, length, generator=g) < 0.6
+        mask[:, 4] = True
+        mask[0, :4] = mask[1, 2:4] = False
     return tokens * mask, mask
 
 
@@ -105,10 +88,10 @@ def classify(model, tokens, mask):
     return logits
 
 
-@pytest.mark.points(6)
+@pytest.mark.points(5)
 def test_block_matches_torch(seed):
     """With the same weights the block gives real tokens the output of torch's pre-norm TransformerEncoderLayer"""
-    other = drawn(torch_block(), seed)
+    other = drawn_block(seed)
     x, mask = vectors(seed)
     output = encode(block(other.state_dict()), x, mask)
     expected = other(x, src_key_padding_mask=~mask).detach()
@@ -120,33 +103,65 @@ def test_block_matches_torch(seed):
 
 @pytest.mark.points(3)
 def test_residual_paths_pass_the_input_on(seed):
-    """If out_proj and linear2 are zero, the block returns its input unchanged"""
-    weights = dict(drawn(torch_block(), seed).state_dict())
+    """If out_proj and linear2 are zero, the block returns its input unchanged, in training mode with dropout, too"""
+    weights = dict(drawn_block(seed).state_dict())
     for name in ("self_attn.out_proj.weight", "self_attn.out_proj.bias", "linear2.weight", "linear2.bias"):
         weights[name] = torch.zeros_like(weights[name])
     x, mask = vectors(seed)
-    output = encode(block(weights), x, mask)
+    mine = block(weights, dropout=0.5)
+    output = encode(mine, x, mask)
     assert torch.allclose(output[mask], x[mask], atol=1e-10), (
         "in a pre-norm block nothing but the two sums touches the residual path: no norm after a sum, no sum left out"
+    )
+    mine.train()
+    output = encode(mine, x, mask)
+    assert torch.allclose(output[mask], x[mask], atol=1e-10), (
+        "in training mode dropout acts on what is added, here zeros, and not on the sum: x must come out as it was"
     )
 
 
 @pytest.mark.points(2)
-def test_block_does_not_know_the_order(seed):
-    """Tokens in another order get the same outputs in that order"""
-    mine = block(drawn(torch_block(), seed).state_dict())
-    x, mask = vectors(seed)
-    order = torch.randperm(7, generator=torch.Generator().manual_seed(seed))
-    output, reordered = encode(mine, x, mask), encode(mine, x[:, order], mask[:, order])
-    assert torch.allclose(output[:, order][mask[:, order]], reordered[mask[:, order]], atol=1e-8), (
-        "positions come in before the first block, with the embedding; the block itself treats all positions alike"
+def test_block_without_a_mask(seed):
+    """Called without a mask, the block takes all tokens for real ones"""
+    mine = block(drawn_block(seed).state_dict())
+    x, _ = vectors(seed)
+    try:
+        output = mine(x)
+    except Exception as error:
+        pytest.fail(
+            f"EncoderBlock.forward(x) raised {type(error).__name__}: {str(error)[:200]}; the mask may be left out"
+        )
+    expected = encode(mine, x, torch.ones(x.shape[:2], dtype=torch.bool))
+    assert tuple(output.shape) == tuple(x.shape), f"the block must return (B, T, D) = {tuple(x.shape)}"
+    assert torch.allclose(output, expected, atol=1e-8), "no mask must be as good as one that is True everywhere"
+
+
+def only_a_bias(weights, biases):
+    """The weights with out_proj and linear2 set to zero but for the biases with these endings, which become 1."""
+    ends = "out_proj.weight", "out_proj.bias", "linear2.weight", "linear2.bias"
+    return {
+        name: torch.full_like(value, float(name.endswith(biases))) if name.endswith(ends) else value
+        for name, value in weights.items()
+    }
+
+
+def check_dropout_of_ones(mine, x, mask, what):
+    """In training mode, with dropout 0.5 and only ones to be added, each of them must become 0 or 2."""
+    mine.train()
+    added = (encode(mine, x, mask) - x)[mask]
+    dropped, kept = added.abs() < 1e-4, (added - 2).abs() < 1e-4
+    assert (dropped | kept).all(), (
+        f"{what} must become 0 or, scaled by 1 / (1 - 0.5), 2; yours became {added[~(dropped | kept)][:5].tolist()}. "
+        "Dropout acts on all that is added to the residual path, with the probability `dropout`"
     )
+    assert dropped.any(), f"{what} were all kept, with dropout 0.5"
+    assert kept.any(), f"{what} were all dropped, with dropout 0.5"
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(4)
 def test_dropout_acts_in_training_only(seed):
-    """With dropout 0.5 two passes differ in training mode and agree in evaluation mode, where none acts"""
-    weights = drawn(torch_block(), seed).state_dict()
+    """Dropout acts on both things that are added, in training mode only; the classifier hands its own to its blocks"""
+    weights = drawn_block(seed).state_dict()
     x, mask = vectors(seed)
     mine = block(weights, dropout=0.5)
     first, second = encode(mine, x, mask), encode(mine, x, mask)
@@ -161,19 +176,28 @@ def test_dropout_acts_in_training_only(seed):
     assert not torch.equal(first[mask], second[mask]), (
         "in training mode with dropout 0.5 two passes gave the same output"
     )
+    for bias in ("out_proj.bias", "linear2.bias"):
+        check_dropout_of_ones(block(only_a_bias(weights, bias), dropout=0.5), x, mask, f"the ones of {bias}")
+    other, mine = classifier(seed, dropout=0.5)
+    load(mine, only_a_bias(other.state_dict(), "linear2.bias"), "TextClassifier")
+    for i in range(LAYERS):
+        what = f"in a TextClassifier with dropout 0.5, the ones of blocks.{i}.linear2.bias"
+        check_dropout_of_ones(mine.blocks[i], x.float(), mask, what)
 
 
 @pytest.mark.points(5)
 def test_classifier_matches_one_of_torchs_layers(seed):
     """With weights that we set, the logits are those of the same classifier built from torch's layers"""
     other, mine = classifier(seed, dropout=0.3)
-    tokens, mask = batch(seed)
-    logits = classify(mine, tokens, mask)
-    expected = other(tokens, mask).detach()
-    assert torch.allclose(logits, expected, atol=1e-4), (
-        f"the logits differ by up to {(logits - expected).abs().max().item():.3g} from head(mean over real tokens of "
-        "norm(blocks(embedding + positions))). They are raw scores, before any softmax"
-    )
+    for scattered, where in [(False, "at the end"), (True, "in front of the words and between them, too")]:
+        tokens, mask = batch(seed, scattered=scattered)
+        logits = classify(mine, tokens, mask)
+        expected = other(tokens, mask).detach()
+        assert torch.allclose(logits, expected, atol=1e-4), (
+            f"with padding {where}, the logits differ by up to {(logits - expected).abs().max().item():.3g} from "
+            "head(mean over real tokens of norm(blocks(embedding + positions))). They are raw scores, before any "
+            "softmax, and the mask alone says which tokens are real"
+        )
 
 
 @pytest.mark.points(4)
