@@ -46,9 +46,9 @@ def test_greedy_generation_follows_the_model(seed):
         )
 
 
-@pytest.mark.points(2)
+@pytest.mark.points(3)
 def test_each_token_is_fed_once(seed):
-    """The model is fed the prompt once, then every new token once, never the whole text again"""
+    """The model is fed the prompt once, then every new token once: the PAD of ended rows, never the whole text again"""
     scripted, prompts = Scripted(seed, ends=0.0), prompts_of(seed)
     tokens, _ = generate(scripted, prompts, 20, 0.0)
     assert tokens.shape[1] == 20, f"{tokens.shape[1]} of 20 tokens were generated, although no row ended"
@@ -58,9 +58,22 @@ def test_each_token_is_fed_once(seed):
         "and then 19, one by one, are enough"
     )
     assert scripted.states[0] is None, "generation without a state must start the model without one"
+    scripted, prompts = Scripted(seed, ends=0.3), prompts_of(seed, rows=40)
+    tokens, _ = generate(scripted, prompts, 8, 0.0)
+    fed, returned = torch.cat(scripted.fed, dim=1), torch.cat([prompts, tokens], dim=1)
+    assert fed.shape[0] == len(prompts), f"for 40 prompts the model was fed {fed.shape[0]} rows"
+    assert returned.shape[1] - 1 <= fed.shape[1] <= returned.shape[1], (
+        f"for a prompt of 4 tokens and {tokens.shape[1]} new ones, {fed.shape[1]} tokens per row were fed"
+    )
+    returned = returned[:, : fed.shape[1]]
+    for found, expected in zip(fed.tolist(), returned.tolist(), strict=True):
+        assert found == expected, (
+            f"a row was fed {found}, but the prompt and what was returned for it are {expected}: what a row is fed is "
+            "what is returned for it, so PAD once it has ended, and not what would be drawn there"
+        )
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_rows_stop_at_their_end_token(seed):
     """A row ends with its EOS, PAD follows, and generation stops when all rows have ended"""
     scripted = Scripted(seed, ends=0.2)
@@ -120,3 +133,11 @@ def test_settings_reach_the_sampling(seed):
     )
     again, _ = generate(scripted, prompt.expand(DRAWS, -1), 1, 2.0, 4, generator_of(seed % 2**31))
     assert torch.equal(tokens, again), "equal generators gave different tokens: generate must pass its generator on"
+    kept = set(logits.argsort(descending=True)[:4].tolist())
+    tokens, _ = generate(scripted, prompt.expand(300, -1), 6, 2.0, 4, generator_of(seed % 2**31))
+    for number, column in enumerate(tokens.unbind(1), start=1):
+        extra = set(column.tolist()) - kept
+        assert not extra, (
+            f"with top_k = 4 only {sorted(kept)} can be drawn, but {sorted(extra)} were among the new tokens "
+            f"at place {number}: temperature and top_k hold for every new token"
+        )

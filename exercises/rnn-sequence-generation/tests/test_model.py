@@ -35,9 +35,9 @@ def differ(first, second):
     return (first - second).abs().max().item()
 
 
-@pytest.mark.points(2)
+@pytest.mark.points(3)
 def test_logits_have_the_right_shape():
-    """The model returns logits (B, T, V) for several sizes, not probabilities"""
+    """The model returns logits (B, T, V), not probabilities, and grows with embedding_size and hidden_size"""
     for rows, steps, size, embedding, hidden in [(1, 1, 4, 3, 2), (2, 7, 9, 2, 6), (5, 3, 6, 8, 4)]:
         model = solution.RNNLanguageModel(size, embedding, hidden)
         logits, _ = model(torch.randint(0, size, (rows, steps)))
@@ -49,6 +49,16 @@ def test_logits_have_the_right_shape():
         assert (sums - 1).abs().max() > 1e-4, "these are log-probabilities: return what comes before the softmax"
         assert (logits.sum(dim=-1) - 1).abs().max() > 1e-4, (
             "these are probabilities: return what comes before the softmax"
+        )
+    numbers = []
+    for embedding, hidden in [(5, 7), (40, 7), (5, 30)]:
+        model = solution.RNNLanguageModel(VOCABULARY, embedding, hidden)
+        model(torch.randint(0, VOCABULARY, (1, 2)))
+        numbers.append(sum(value.numel() for value in model.state_dict().values()))
+    for which, number in zip(("embedding_size", "hidden_size"), numbers[1:], strict=True):
+        assert number > numbers[0], (
+            f"with a larger {which} the model has {number} numbers in its parameters, with a smaller one {numbers[0]}: "
+            "make the layers in the sizes that the constructor is given"
         )
 
 
@@ -72,7 +82,7 @@ def test_one_token_at_a_time_equals_one_pass(seed):
 @pytest.mark.points(3)
 def test_history_counts_and_future_does_not(seed):
     """The logits of a step depend on all tokens up to it, on none after it"""
-    model, tokens = model_of(seed), tokens_of(seed)
+    model, tokens = model_of(seed, hidden=32), tokens_of(seed)  # of few units with a ReLU all may be off
     before, _ = run(model, tokens)
     for step in (0, 3, 5):
         changed = tokens.clone()
@@ -125,21 +135,23 @@ def derivative(model, tokens, weights, cut, seed):
     )
     scores = []
     for sign in (1, -1):
-        model.load_state_dict({name: value + sign * 1e-5 * direction[name] for name, value in values.items()})
+        model.load_state_dict({name: value + sign * 1e-7 * direction[name] for name, value in values.items()})
         scores.append(score().item())
     model.load_state_dict(values)
-    return by_backward, (scores[0] - scores[1]) / 2e-5
+    return by_backward, (scores[0] - scores[1]) / 2e-7
 
 
-@pytest.mark.points(5)
+@pytest.mark.points(4)
 def test_gradient_goes_through_time(seed):
     """The gradient of the last logits goes back through all steps, and through a state that was handed on"""
     model, tokens = model_of(seed), tokens_of(seed)
     g = torch.Generator().manual_seed(seed + 2)
     weights = torch.randn(len(tokens), VOCABULARY, generator=g, dtype=torch.float64)
-    for cut, direction in [([6], 0), ([6], 1), ([3, 3], 0), ([3, 3], 1)]:
-        found, expected = derivative(model, tokens, weights, cut, seed + direction)
-        assert found == pytest.approx(expected, rel=1e-4, abs=1e-5), (
+    for cut in ([6], [3, 3]):
+        # In one direction differences may step over the kink of a ReLU, in both they don't.
+        pairs = [derivative(model, tokens, weights, cut, seed + direction) for direction in (0, 1)]
+        found, expected = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+        assert any(first == pytest.approx(second, rel=1e-4, abs=1e-5) for first, second in pairs), (
             f"fed in pieces of {cut} tokens, the derivative by backward is {found:.5g}, by differences "
             f"{expected:.5g}: the state is detached on its way"
         )
