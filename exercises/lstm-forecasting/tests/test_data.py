@@ -11,7 +11,7 @@ def series(seed, length=40):
     return 20 + torch.randn(length, generator=g, dtype=torch.float64).cumsum(0)
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_windows_of_a_short_series():
     """The series 0…6 has four windows of two values, each followed by its two next values"""
     x, y = solution.make_windows(torch.arange(7.0), 2, 2)
@@ -58,13 +58,17 @@ def test_scaler_centres_and_scales(seed):
 
 @pytest.mark.points(3)
 def test_scaler_can_be_undone(seed):
-    """inverse undoes transform on new values of any shape, after a constant series too"""
+    """inverse undoes transform on new values of any shape, after a constant series too, whose std is 1"""
     other = series(seed + 1, length=12).reshape(3, 4)
     for fitted in (series(seed), torch.full((5,), 3.0, dtype=torch.float64)):
         scaler = solution.Scaler().fit(fitted)
         scaled = scaler.transform(other)
         assert scaled.isfinite().all(), "a constant series has no spread: take std = 1, not 0"
         assert torch.allclose(scaler.inverse(scaled), other, atol=1e-6), "inverse(transform(x)) must be x"
+    assert float(scaler.std) == pytest.approx(1), (
+        f"fitted to five times 3.0, std is {float(scaler.std):.3g}: for a constant series it is 1, or new values are "
+        "blown up"
+    )
 
 
 @pytest.mark.points(4)
@@ -83,7 +87,7 @@ def test_future_stays_out_of_the_training_part(seed):
     assert torch.allclose(y, y_2, atol=1e-9), "a training target contains values from after n_train"
 
 
-@pytest.mark.points(4)
+@pytest.mark.points(3)
 def test_test_windows_cover_the_whole_future(seed):
     """The first test target starts right at n_train, the last one ends with the series, inputs reach back"""
     values = series(seed)

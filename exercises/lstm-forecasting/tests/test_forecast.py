@@ -54,15 +54,26 @@ def predict(forecaster, history):
     return values.detach()
 
 
-def error_ratio(series, n_train, seed):
+def error_ratio(forecaster, series, n_train, every=1):
     """Root mean squared error of forecasts made after n_train, divided by that of repeating the last value."""
-    forecaster = fit(series[:n_train], seed)
     ours, naive = [], []
-    for now in range(n_train, len(series) - HORIZON + 1):
+    for now in range(n_train, len(series) - HORIZON + 1, every):
         future = series[now : now + HORIZON]
         ours.append((predict(forecaster, series[:now]) - future).square().mean())
         naive.append((series[now - 1] - future).square().mean())
     return (torch.stack(ours).mean() / torch.stack(naive).mean()).sqrt().item()
+
+
+@pytest.fixture(scope="module")
+def rhythms(seed):
+    """A series of two waves."""
+    return two_rhythms(torch.Generator().manual_seed(seed + 1))
+
+
+@pytest.fixture(scope="module")
+def forecaster(rhythms, seed):
+    """A forecaster fitted to its first 220 values."""
+    return fit(rhythms[:220], seed)
 
 
 @pytest.mark.points(5)
@@ -70,7 +81,8 @@ def test_forecasts_sunspots(seed):
     """On the sunspots after the training part, the error is at most 90% of that of repeating the last value"""
     g = torch.Generator().manual_seed(seed)
     n_train = int(uniform(g, 220, 250))
-    ratio = error_ratio(sunspots(g), n_train, seed)
+    series = sunspots(g)
+    ratio = error_ratio(fit(series[:n_train], seed), series, n_train)
     assert threshold("error on the sunspots, of the naive one", ratio, at_most=SUNSPOTS), (
         f"your error is {ratio:.0%} of that of repeating the last value, at most {SUNSPOTS:.0%} is needed. Is the "
         "series scaled, and the forecast scaled back? Does each target follow its window? Or was the short series "
@@ -79,38 +91,51 @@ def test_forecasts_sunspots(seed):
 
 
 @pytest.mark.points(5)
-def test_forecasts_two_rhythms(seed):
+def test_forecasts_two_rhythms(rhythms, forecaster):
     """On a sum of two waves the error is at most 45% of that of repeating the last value"""
-    g = torch.Generator().manual_seed(seed + 1)
-    ratio = error_ratio(two_rhythms(g), 220, seed)
+    ratio = error_ratio(forecaster, rhythms, 220)
     assert threshold("error on two rhythms, of the naive one", ratio, at_most=RHYTHMS), (
         f"your error is {ratio:.0%} of that of repeating the last value, at most {RHYTHMS:.0%} is needed"
     )
 
 
-@pytest.mark.points(3)
-def test_forecasts_come_from_the_lstm(seed):
-    """Setting all weights of the forecaster's lstm to zero changes its forecast"""
-    series = two_rhythms(torch.Generator().manual_seed(seed + 1), length=60)
-    forecaster = fit(series, seed)
-    before = predict(forecaster, series)
+@pytest.mark.points(5)
+def test_forecasts_come_from_the_lstm(rhythms, forecaster, seed):
+    """With all weights of its lstm at zero, or random, the forecaster forecasts otherwise, and no longer well"""
+    g = torch.Generator().manual_seed(seed)
+    before = predict(forecaster, rhythms[:220])
     try:
-        weights = forecaster.lstm.cell.state_dict()
-        forecaster.lstm.cell.load_state_dict({name: torch.zeros_like(value) for name, value in weights.items()})
+        weights = {name: value.clone() for name, value in forecaster.lstm.cell.state_dict().items()}
     except AttributeError as error:
-        pytest.fail(f"the forecaster must keep your LSTM as `lstm`: {str(error)[:200]}")
-    after = predict(forecaster, series)
-    assert (before - after).abs().max() > 1e-3 * series.std(), "the forecast does not depend on the forecaster's lstm"
+        pytest.fail(f"the forecaster must keep your LSTM as `lstm`, its cell as `cell`: {str(error)[:200]}")
+    others = {
+        "all weights of its lstm at zero": {name: torch.zeros_like(value) for name, value in weights.items()},
+        "random weights in its lstm": {
+            name: (torch.rand(value.shape, generator=g) - 0.5).to(value.dtype) for name, value in weights.items()
+        },
+    }
+    for what, values in others.items():
+        forecaster.lstm.cell.load_state_dict(values)
+        try:
+            after = predict(forecaster, rhythms[:220])
+            ratio = error_ratio(forecaster, rhythms, 220, every=3)
+        finally:
+            forecaster.lstm.cell.load_state_dict(weights)
+        assert not ratio <= RHYTHMS, (
+            f"with {what} the error on two waves is still {ratio:.0%} of that of repeating the last value: something "
+            "beside the lstm makes the forecast"
+        )
+        assert (before - after).abs().max() > 1e-3 * rhythms.std(), (
+            f"with {what} the forecast stays as it was: it does not depend on the lstm"
+        )
 
 
 @pytest.mark.points(3)
-def test_only_the_last_window_counts(seed):
+def test_only_the_last_window_counts(rhythms, forecaster):
     """The forecast depends on the last `window` values, neither on older ones nor on earlier forecasts"""
-    series = two_rhythms(torch.Generator().manual_seed(seed + 2), length=80)
-    forecaster = fit(series, seed)
-    short = predict(forecaster, series[-WINDOW:])
-    predict(forecaster, series[: WINDOW + 1])
-    long = predict(forecaster, series)
+    short = predict(forecaster, rhythms[220 - WINDOW : 220])
+    predict(forecaster, rhythms[: WINDOW + 1])
+    long = predict(forecaster, rhythms[:220])
     assert torch.allclose(short, long, atol=1e-3), (
         "a longer history with the same last values gave another forecast: scale with the statistics of the training "
         "series, not of the history, and start each forecast from an empty state"
@@ -118,10 +143,9 @@ def test_only_the_last_window_counts(seed):
 
 
 @pytest.mark.points(2)
-def test_same_seed_same_forecast(seed):
+def test_same_seed_same_forecast(rhythms, forecaster, seed):
     """Fitting twice with the same series and seed gives the same forecast"""
-    series = two_rhythms(torch.Generator().manual_seed(seed + 3), length=60)
-    first, second = (predict(fit(series, seed), series) for _ in range(2))
+    first, second = (predict(model, rhythms[:220]) for model in (forecaster, fit(rhythms[:220], seed)))
     assert torch.allclose(first, second, atol=1e-3), (
         "seed everything random (torch.manual_seed) before making the model"
     )

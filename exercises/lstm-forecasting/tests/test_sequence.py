@@ -34,7 +34,7 @@ def run(lstm, x, state=None):
     return outputs, (h, c)
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(2)
 def test_a_sequence_has_the_right_shapes():
     """The outputs are (B, T, H), the last h and c are (B, H)"""
     for rows, steps, size, hidden in [(1, 1, 1, 2), (2, 6, 3, 5), (6, 2, 1, 3)]:
@@ -59,7 +59,7 @@ def test_a_sequence_matches_torch(seed):
     assert torch.allclose(c, c_n[0], atol=1e-8), "the last c differs from torch's"
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(2)
 def test_last_output_is_the_last_state(seed):
     """The output of the last step is the h of the returned state"""
     _, mine = pair(seed)
@@ -69,7 +69,7 @@ def test_last_output_is_the_last_state(seed):
     )
 
 
-@pytest.mark.points(3)
+@pytest.mark.points(2)
 def test_rows_are_independent(seed):
     """A row alone gives the same outputs as in a batch"""
     _, mine = pair(seed)
@@ -124,7 +124,7 @@ def test_outputs_ignore_the_future(seed):
 
 @pytest.mark.points(4)
 def test_gradient_goes_through_time(seed):
-    """The last output's gradient reaches every step of the input, and agrees with finite differences"""
+    """The last output's gradient reaches every input and a given state, and agrees with finite differences"""
     _, mine = pair(seed, size=2, hidden=2)
     x = sequence(seed, rows=2, steps=4, size=2).requires_grad_()
     mine(x)[0][:, -1].sum().backward()
@@ -135,3 +135,47 @@ def test_gradient_goes_through_time(seed):
         torch.autograd.gradcheck(lambda value: mine(value)[0][:, -1], (x,))
     except RuntimeError as error:
         pytest.fail(f"the gradient is not that of the recurrence; is h or c detached on the way? {str(error)[:300]}")
+    state = tuple(sequence(seed + 1, rows=2, steps=2, size=2).unbind(1))
+    for value in state:
+        value.requires_grad_()
+    last = mine(x.detach(), state)[0][:, -1]
+    assert last.requires_grad, "no gradient reaches the outputs"
+    last.sum().backward()
+    for value, name in zip(state, "hc", strict=True):
+        assert value.grad is not None, f"no gradient reaches the {name} of the state that was passed in: it is detached"
+    try:
+        torch.autograd.gradcheck(lambda h, c: mine(x.detach(), (h, c))[0][:, -1], state)
+    except RuntimeError as error:
+        pytest.fail(f"the gradient to the state that was passed in is not that of the recurrence: {str(error)[:300]}")
+
+
+@pytest.mark.points(3)
+def test_gradient_reaches_the_weights(seed):
+    """Backward through a sequence gives each of the four parameters a gradient, as finite differences say"""
+    _, mine = pair(seed)
+    x, g = sequence(seed), torch.Generator().manual_seed(seed + 2)
+    values = {name: value.detach().clone() for name, value in mine.cell.state_dict().items()}
+
+    weights = torch.randn(5, 7, 4, generator=g, dtype=torch.float64)
+    zeros = torch.zeros(5, 4, dtype=torch.float64)
+
+    def score(changed=None):
+        mine.cell.load_state_dict(values | (changed or {}))
+        return (mine(x, (zeros, zeros))[0] * weights).sum()
+
+    parameters = dict(mine.cell.named_parameters())
+    total = score()
+    assert total.requires_grad, "no gradient reaches the weights: are they used through .data, or detached?"
+    grads = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
+    for name, grad in zip(parameters, grads, strict=True):
+        assert grad is not None, (
+            f"no gradient reaches {name}: it can't be learnt. Is it used through .data or detached?"
+        )
+        direction = torch.randn(values[name].shape, generator=g, dtype=torch.float64)
+        found = (direction * grad).sum().item()
+        ends = [score({name: values[name] + sign * 1e-6 * direction}).item() for sign in (1, -1)]
+        expected = (ends[0] - ends[1]) / 2e-6
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-5), (
+            f"the derivative along a direction of {name} is {found:.5g} by backward, {expected:.5g} by differences: a "
+            "part of the recurrence is detached"
+        )
