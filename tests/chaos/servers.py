@@ -18,7 +18,7 @@ from docker.errors import DockerException
 
 from tests.functional.service import until
 
-_ENDS_S = 30
+_ENDS_S, _LOADS_S = 30, 300
 
 
 class Lacking(Exception):
@@ -176,13 +176,13 @@ class Engine(_Server):
             return bool(client.ping())
         return False
 
-    def client(self) -> docker.DockerClient:
-        return docker.DockerClient(base_url=self.host, timeout=20)
+    def client(self, timeout_s: int = 20) -> docker.DockerClient:
+        return docker.DockerClient(base_url=self.host, timeout=timeout_s)
 
     def load(self) -> None:
         """Take the image over from the machine's own engine. Raises Lacking."""
         try:
-            with contextlib.closing(docker.from_env()) as theirs, contextlib.closing(self.client()) as ours:
+            with contextlib.closing(docker.from_env()) as theirs, contextlib.closing(self.client(_LOADS_S)) as ours:
                 ours.images.load(b"".join(theirs.images.get(self.IMAGE).save(named=True)))
         except DockerException as error:
             raise Lacking(f"there is no engine with the image {self.IMAGE}: {error}") from None
