@@ -14,7 +14,7 @@ TEXTS, UNSEEN, SAMPLES = 1500, 300, 300
 
 # margins.md shows how far they stand from right and wrong solutions. A model that knows all about neighbours and
 # nothing else is at 0.13 nats, 36% of the closing letters and 37% of valid texts.
-EXCESS, CLOSED, VALID, FRESH = 0.1, 0.75, 0.55, 0.35
+EXCESS, CLOSED, VALID, FRESH = 0.11, 0.75, 0.55, 0.35
 PLAUSIBLE = 0.02  # a closing letter has a probability of 1/6 at least
 TRACE = 1e-4  # of a letter in log p; rounding leaves none
 
@@ -90,7 +90,7 @@ def samples(model, language, seed):
 
 @pytest.mark.points(4)
 def test_cross_entropy_on_unseen_sentences(predictions, language, unseen):
-    """On unseen sentences the cross-entropy is at most 0.1 nats per token above the language's own"""
+    """On unseen sentences the cross-entropy is at most 0.11 nats per token above the language's own"""
     surprise, tokens = 0.0, 0
     for row, sentence in zip(predictions, unseen, strict=True):
         targets = torch.tensor([*language.encode(sentence), EOS])
