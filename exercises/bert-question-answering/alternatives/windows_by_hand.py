@@ -120,14 +120,22 @@ def fit(folder, examples, seed):
         parameter.requires_grad = not re.search(r"embeddings|layer\.[01]\.", name)
     head = [p for n, p in network.named_parameters() if n.startswith("qa_outputs")]
     body = [p for n, p in network.named_parameters() if p.requires_grad and not n.startswith("qa_outputs")]
-    optimizer = torch.optim.Adam([{"params": body, "lr": 5e-4}, {"params": head, "lr": 2e-3}])
     features = [make_features(folder, *example, 128, 32) for example in examples]
-    epochs, size = 3, 8
+    network.train()
+    for _ in range(3):
+        if tune(network, body, head, features) < 0.4:
+            break  # otherwise it does not read the question yet
+    network.eval()
+    return Answerer(folder, network)
+
+
+def tune(network, body, head, features, epochs=3, size=8):
+    optimizer = torch.optim.Adam([{"params": body, "lr": 5e-4}, {"params": head, "lr": 2e-3}])
     steps = epochs * ((len(features) + size - 1) // size)
     rate = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [5e-4, 2e-3], total_steps=steps + 1, pct_start=0.1, anneal_strategy="linear", cycle_momentum=False
     )
-    network.train()
+    losses = []
     for _ in range(epochs):
         order = torch.randperm(len(features)).tolist()
         for first in range(0, len(order), size):
@@ -139,9 +147,10 @@ def fit(folder, examples, seed):
             found = network(**rows)
             starts, ends = (torch.cat([f[name] for f in chosen]) for name in ("starts", "ends"))
             optimizer.zero_grad(set_to_none=True)
-            span_loss(found.start_logits, found.end_logits, starts, ends).backward()
+            loss = span_loss(found.start_logits, found.end_logits, starts, ends)
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(body, 1.0)
             optimizer.step()
             rate.step()
-    network.eval()
-    return Answerer(folder, network)
+            losses.append(loss.item())
+    return sum(losses[-10:]) / len(losses[-10:])

@@ -51,7 +51,7 @@ def best(start, end, offsets, longest):
     return tuple(found)
 
 
-@pytest.mark.points(5)
+@pytest.mark.points(4)
 def test_best_span_is_the_best_of_all(seed):
     """The span has the highest sum of start and end logit over all valid spans of all windows"""
     for number in range(12):
@@ -63,20 +63,15 @@ def test_best_span_is_the_best_of_all(seed):
         assert found == expected, f"at most {longest} pieces, {len(start)} windows: got {found}, the best is {expected}"
 
 
-@pytest.mark.points(2)
-def test_the_end_is_not_before_the_start(seed):
-    """The best start and the best end need not belong together: the end never lies before the start"""
+@pytest.mark.points(4)
+def test_only_valid_spans_count(seed):
+    """The end never lies before the start, and no piece of the question, special piece or padding is part of a span"""
     start, end, offsets = drawn(seed, windows=1)
     start[:, 0] = end[:, 0] = -20
     start[0, 9] = end[0, 6] = 8
     _, expected, _ = brute(start, end, offsets, 20)
     found = best(start, end, offsets, 20)
     assert found == expected, f"the best start is piece 9, the best end piece 6: got {found}, expected {expected}"
-
-
-@pytest.mark.points(2)
-def test_the_question_holds_no_answer(seed):
-    """Pieces of the question, special pieces and padding are never part of a span"""
     start, end, offsets = drawn(seed)
     outside = offsets[..., 1] == 0
     start[outside] += 12
@@ -111,7 +106,24 @@ def test_spans_have_a_longest_length(seed):
         assert found == expected, f"the best span has 4 pieces, {longest} are allowed: got {found}, expected {expected}"
 
 
-@pytest.mark.points(5)
+@pytest.mark.points(2)
+def test_no_answer_unless_a_span_is_better(seed):
+    """A span whose score is that of [CLS] is no answer, and neither is one that is not valid"""
+    start, end, offsets = drawn(seed, windows=2)
+    start[:, 0], end[:, 0] = 30, 2
+    start[0, 6], end[0, 7] = 17, 14
+    start[1, 0], end[1, 0] = 19, 12
+    found = best(start, end, offsets, 6)
+    assert found is None, f"the best span and the lowest [CLS] have the same score, 31: got {found}, expected None"
+    start[1, 0] = 18
+    found, expected = best(start, end, offsets, 6), (offsets[0, 6, 0].item(), offsets[0, 7, 1].item())
+    assert found == expected, f"the best span has the score 31, the lowest [CLS] 30: got {found}, expected {expected}"
+    nowhere = torch.zeros_like(offsets)
+    found = best(start, end, nowhere, 6)
+    assert found is None, f"no piece is one of the context, so no span is valid: got {found}, expected None"
+
+
+@pytest.mark.points(4)
 def test_null_score_is_the_lowest_of_all_windows(seed):
     """No answer if the lowest [CLS] score of all windows reaches that of the best span"""
     for number in range(6):
