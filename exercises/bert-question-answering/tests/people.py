@@ -74,7 +74,7 @@ class World:
     def paragraph(self, words):
         """Facts, some with asides before or after, and the questions about them."""
         text, asked = self.facts(words)
-        before, after = ([self.aside(words) for _ in range(self.random.choice((0, 0, 0, 1, 3)))] for _ in "ba")
+        before, after = ([self.aside(words) for _ in range(self.random.choice((0, 0, 0, 1, 3)))] for _ in range(2))
         return " ".join([*before, text, *after]), asked
 
     def examples(self, count, words):
@@ -92,7 +92,7 @@ class World:
     def among_asides(self, words, place, asides):
         """(question, context, answer) with the facts among so many asides, at a place between 0 (first) and 1 (last).
 
-        At place 1 the question asks for what the context ends with. 180 asides have some 900 pieces, 60 some 310.
+        At place 1 the question asks for what the context ends with. 160 asides have some 800 pieces, 40 some 200.
         """
         text, asked = self.facts(words)
         known = [(question, answer) for question, answer in asked if answer is not None]

@@ -42,13 +42,13 @@ def logits(model, features):
 
 
 def learnt_nothing(seed):
-    """A model that was shown 16 questions without an answer does not know the answers of others, unless by rule."""
+    """A model that was shown 6 questions without an answer does not know the answers of others, unless by rule."""
     world = World(seed + 2)
-    untaught = fitted([(question, context, None) for question, context, _ in world.examples(16, world.known)], seed)
+    untaught = fitted([(question, context, None) for question, context, _ in world.examples(6, world.known)], seed)
     pairs = [(context, *asked[0]) for context, asked in (world.facts(world.new) for _ in range(12))]
     right = sum(words(answered(untaught, question, context)) == words(answer) for context, question, answer in pairs)
     assert right <= 6, (
-        f"a model that was tuned on 16 examples without an answer answered {right} of 12 other questions exactly: "
+        f"a model that was tuned on 6 examples without an answer answered {right} of 12 other questions exactly: "
         "answers have to be learnt from the examples, not to come from rules about their sentences"
     )
 
@@ -126,8 +126,8 @@ def right_among_asides(judged, places, asides):
 
 @pytest.mark.points(4)
 def test_reads_long_contexts(judged):
-    """At least half of the questions about contexts of some 900 pieces are answered exactly, wherever the answer is"""
-    reached = right_among_asides(judged, (0.15, 0.4, 0.6, 0.68, 0.76, 0.84, 0.92, 0.97), 180)
+    """At least half of the questions about contexts of some 800 pieces are answered exactly, wherever the answer is"""
+    reached = right_among_asides(judged, (0.15, 0.4, 0.7, 0.75, 0.8, 0.86, 0.92, 0.97), 160)
     assert threshold("long contexts", reached, at_least=LONG), (
         f"{reached:.0%} of the answers in long contexts are right, {LONG:.0%} are needed: windows over the whole "
         "context, the best span of all, the lowest [CLS] score of all"
@@ -136,8 +136,8 @@ def test_reads_long_contexts(judged):
 
 @pytest.mark.points(2)
 def test_reads_to_the_end(judged):
-    """At least half of the questions about the last words of a context of some 300 pieces are answered exactly"""
-    reached = right_among_asides(judged, [1] * 12, 60)
+    """At least half of the questions about the last words of a context of some 200 pieces are answered exactly"""
+    reached = right_among_asides(judged, [1] * 12, 40)
     assert threshold("ends of contexts", reached, at_least=END), (
         f"{reached:.0%} of the answers at the very end of a context are right, {END:.0%} are needed: the last window "
         "is the one that reaches the end, even if only a piece or two are new in it"
@@ -197,7 +197,7 @@ def test_logits_do_not_depend_on_padding(judged):
 def test_same_seed_same_model(seed):
     """The same examples and seed give the same logits"""
     world = World(seed + 1)
-    examples = world.examples(8, world.known)
+    examples = world.examples(4, world.known)
     question, context, _ = examples[0]
     features = solution.make_features(model_folder(), question, context, None, 64, 8)
     first, again = (logits(fitted(examples, seed), features) for _ in range(2))
