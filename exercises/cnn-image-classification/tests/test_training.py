@@ -156,14 +156,29 @@ def test_loss_is_the_mean_over_the_samples(seed):
     assert loss == pytest.approx(expected, rel=1e-3), "weight each batch's mean loss by its size; divide by all samples"
 
 
+@in_guest
+def reader():
+    """A model that reads its scores off an image, and is one class beside in training mode: no candidate's network."""
+    import torch
+
+    class Reader(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, x):
+            scores = self.scale * x[:, 0, 1, :4]
+            return scores.roll(1, 1) if self.training else scores
+
+    return Reader()
+
+
 @pytest.mark.points(4)
 def test_accuracy_is_exact(seed):
     """evaluate gives correct / all, also where the last batch is short, and in evaluation mode"""
     images, _ = samples(seed, 23)
-    images[:, 0, 0, 0] = 0
-    model = network(seed, dropout=0.5)
-    model.eval()
-    guesses = model(images).detach().argmax(1)
+    model = reader()
+    guesses = images[:, 0, 1, :CLASSES].argmax(1)
     for wrong, size in [([22], 22), ([0, 3, 22], 5), (list(range(21)), 8), ([], 64)]:
         labels = guesses.clone()
         labels[wrong] = (labels[wrong] + 1) % CLASSES
