@@ -38,7 +38,7 @@ def test_discriminator_loss_matches_the_formula(seed):
         real, fake = logits(seed, *sizes)
         loss = value(solution.discriminator_loss(real, fake)).item()
         expected = -(logsigmoid(real).mean() + logsigmoid(-fake).mean()).item()
-        assert loss == pytest.approx(expected, abs=1e-6), (
+        assert loss == pytest.approx(expected, abs=1e-4), (
             f"{sizes[0]} real and {sizes[1]} fake logits: the loss is {loss:.4f}, expected {expected:.4f}. Real images "
             "have the label 1 and fakes the label 0; each of the two batches has its own mean, and the means are added"
         )
@@ -51,7 +51,7 @@ def test_generator_loss_matches_the_formula(seed):
         _, fake = logits(seed, 1, size)
         loss = value(solution.generator_loss(fake)).item()
         expected = -logsigmoid(fake).mean().item()
-        assert loss == pytest.approx(expected, abs=1e-6), (
+        assert loss == pytest.approx(expected, abs=1e-4), (
             f"the loss is {loss:.4f}, expected {expected:.4f}: the generator wants its fakes to be taken for real, so "
             "their label is 1. Minimising log(1 - sigmoid) is the saturating loss"
         )

@@ -132,7 +132,7 @@ def test_discriminator_step_is_one_step_of_descent(seed):
         "the discriminator did not move: zero_grad, backward, step, in this order"
     )
     off = duel.off("d")
-    assert off < 1e-6, (
+    assert off < 1e-4, (
         f"the discriminator's parameters are up to {off:.2g} off. The loss is discriminator_loss of its logits for "
         "`real` and for generator(noise); one call is one step"
     )
@@ -159,7 +159,7 @@ def test_discriminator_step_forgets_old_gradients(seed):
     duel = Duel(seed, old=1.0)
     duel.step_d()
     off = duel.off("d")
-    assert off < 1e-6, f"the parameters are up to {off:.2g} off: backward() adds to old gradients; zero them before it"
+    assert off < 1e-4, f"the parameters are up to {off:.2g} off: backward() adds to old gradients; zero them before it"
 
 
 @pytest.mark.points(5)
@@ -174,7 +174,7 @@ def test_generator_step_is_one_step_of_descent(seed):
         "parameters to the loss"
     )
     off = duel.off("g")
-    assert off < 1e-6, (
+    assert off < 1e-4, (
         f"the generator's parameters are up to {off:.2g} off. The loss is generator_loss of the discriminator's logits "
         "for generator(noise); one call is one step"
     )
@@ -199,7 +199,7 @@ def test_generator_step_forgets_old_gradients(seed):
     duel = Duel(seed, old=1.0)
     duel.step_g()
     off = duel.off("g")
-    assert off < 1e-6, f"the parameters are up to {off:.2g} off: backward() adds to old gradients; zero them before it"
+    assert off < 1e-4, f"the parameters are up to {off:.2g} off: backward() adds to old gradients; zero them before it"
 
 
 @pytest.mark.points(3)
@@ -210,7 +210,7 @@ def test_steps_in_turn_do_not_disturb_each_other(seed):
         duel.step_d()
         duel.step_g()
     off = max(duel.off("d"), duel.off("g"))
-    assert off < 1e-6, (
+    assert off < 1e-4, (
         f"the parameters are up to {off:.2g} off. The generator's backward() leaves gradients in the discriminator, "
         "too: they must not reach its next step"
     )
@@ -224,6 +224,6 @@ def test_steps_return_the_loss_before_the_update(seed):
         ("generator_step", Duel(seed + 1).step_g()),
     ]:
         assert isinstance(found, float), f"{name} must return a float (loss.item()), not {type(found).__name__}"
-        assert found == pytest.approx(expected, abs=1e-6), (
+        assert found == pytest.approx(expected, abs=1e-4), (
             f"{name} returned {found:.4f}, the loss before the update was {expected:.4f}"
         )
