@@ -151,8 +151,8 @@ def batches(windows):
 class Rate:
     """What the learning rate is multiplied with: rises, stays until the losses say that the model reads, falls to 0.
 
-    Most models begin to read the question within 50 steps, one in twenty later: at a rate that has fallen by then it
-    would not.
+    Most models begin to read the question within 50 steps, one in twenty later: at a rate that has fallen by then, two
+    epochs are too few for it.
     """
 
     def __init__(self, usual):
